@@ -1,0 +1,95 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One line a target: what it is, and what it may touch. Arrows point down only (ARCHITECTURE.md).
+// CI sets REMORA_STRICT so that a warning in our own targets fails the build.
+let settings: [SwiftSetting] =
+    [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+        .enableExperimentalFeature("Lifetimes"),
+    ] + (Context.environment["REMORA_STRICT"] == nil ? [] : [.treatAllWarnings(as: .error)])
+
+func system(_ name: String, pkgConfig: String, apt package: String) -> Target {
+    .systemLibrary(
+        name: name, path: "Sources/CLibs/\(name)", pkgConfig: pkgConfig, providers: [.apt([package])])
+}
+
+func library(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
+
+let package = Package(
+    name: "remora",
+    products: [
+        .executable(name: "remora", targets: ["remora"]),
+        .executable(name: "remora-agent", targets: ["remora-agent"]),
+        .executable(name: "remora-coordinator", targets: ["remora-coordinator"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+        .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
+    ],
+    targets: [
+        system("CMongoC", pkgConfig: "libmongoc-1.0", apt: "libmongoc-dev"),
+        system("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
+        system("CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
+        system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
+        .target(name: "CPlatform", path: "Sources/CLibs/CPlatform"),
+
+        library("BSON", []),
+        library("HTTPClient", ["CCurl"]),
+        library("ObjectStorage", ["HTTPClient", "CCrypto", logging]),
+        library("Repository", ["ObjectStorage", "CCrypto", "CZstd"]),
+        library("BackupModel", []),
+        library("Engines", ["BSON", "Repository", "BackupModel", "CMongoC", "CCrypto", "CPlatform", logging]),
+        library(
+            "Agent",
+            ["Engines", "Repository", "ObjectStorage", "BackupModel", "HTTPClient", logging, lifecycle]),
+        library(
+            "Coordinator",
+            [
+                "Repository", "ObjectStorage", "BackupModel", "CCrypto", logging, lifecycle, yaml,
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTLS", package: "hummingbird"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
+
+        program("remora-agent", ["Agent", "Engines", "BackupModel", "CPlatform", logging, lifecycle, arguments], path: "agent"),
+        program("remora-coordinator", ["Coordinator", "BackupModel", logging, lifecycle, arguments], path: "coordinator"),
+        program("remora", ["BackupModel", "HTTPClient", "Repository", "ObjectStorage", "Engines", logging, arguments]),
+
+        library("TestSupport", ["BSON", "CMongoC", "ObjectStorage"], path: "Tests/Support"),
+        tests("BSONTests", ["BSON"]),
+        tests("HTTPClientTests", ["HTTPClient"]),
+        tests("ObjectStorageTests", ["ObjectStorage", "TestSupport"]),
+        tests("RepositoryTests", ["Repository", "ObjectStorage", "TestSupport"]),
+        tests("BackupModelTests", ["BackupModel"]),
+        tests("EnginesTests", ["Engines", "TestSupport"]),
+        tests("AgentTests", ["Agent", "TestSupport"]),
+        tests("CoordinatorTests", ["Coordinator", "TestSupport"]),
+        tests("EndToEnd", ["TestSupport", "BackupModel", "Repository", "ObjectStorage"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,1 @@
+// Raw views over BSON bytes: walk, slice, validate, extended JSON.

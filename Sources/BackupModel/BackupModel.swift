@@ -1,0 +1,1 @@
+// The objects and the agent protocol's messages.

@@ -1,0 +1,1 @@
+// The restic v2 format.

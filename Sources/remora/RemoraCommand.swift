@@ -1,0 +1,4 @@
+@main
+struct RemoraCommand {
+    static func main() {}
+}

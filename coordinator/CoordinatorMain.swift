@@ -1,0 +1,4 @@
+@main
+struct CoordinatorMain {
+    static func main() {}
+}
