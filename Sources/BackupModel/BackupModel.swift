@@ -1,1 +1,0 @@
-// The objects and the agent protocol's messages.
