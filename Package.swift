@@ -14,7 +14,11 @@ let settings: [SwiftSetting] =
 
 func system(_ name: String, pkgConfig: String, apt package: String) -> Target {
     .systemLibrary(
-        name: name, path: "Sources/CLibs/\(name)", pkgConfig: pkgConfig, providers: [.apt([package])])
+        name: name,
+        path: "Sources/CLibs/\(name)",
+        pkgConfig: pkgConfig,
+        providers: [.apt([package])]
+    )
 }
 
 func library(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
@@ -65,7 +69,8 @@ let package = Package(
         library("Engines", ["BSON", "Repository", "BackupModel", "CMongoC", "CCrypto", "CPlatform", logging]),
         library(
             "Agent",
-            ["Engines", "Repository", "ObjectStorage", "BackupModel", "HTTPClient", logging, lifecycle]),
+            ["Engines", "Repository", "ObjectStorage", "BackupModel", "HTTPClient", logging, lifecycle]
+        ),
         library(
             "Coordinator",
             [
@@ -74,10 +79,19 @@ let package = Package(
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "GRDB", package: "GRDB.swift"),
-            ]),
+            ]
+        ),
 
-        program("remora-agent", ["Agent", "Engines", "BackupModel", "CPlatform", logging, lifecycle, arguments], path: "agent"),
-        program("remora-coordinator", ["Coordinator", "BackupModel", logging, lifecycle, arguments], path: "coordinator"),
+        program(
+            "remora-agent",
+            ["Agent", "Engines", "BackupModel", "CPlatform", logging, lifecycle, arguments],
+            path: "agent"
+        ),
+        program(
+            "remora-coordinator",
+            ["Coordinator", "BackupModel", logging, lifecycle, arguments],
+            path: "coordinator"
+        ),
         program("remora", ["BackupModel", "HTTPClient", "Repository", "ObjectStorage", "Engines", logging, arguments]),
 
         library("TestSupport", ["BSON", "CMongoC", "ObjectStorage"], path: "Tests/Support"),

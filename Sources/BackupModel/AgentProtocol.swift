@@ -9,9 +9,13 @@ public enum AgentProtocol {
     /// Header that carries it.
     public static let versionHeader = "X-Protocol"
 
-    /// `POST`: ``RegisterRequest`` → ``RegisterResponse``. Bearer: the enrolment secret.
+    /// `POST`: ``RegisterRequest`` → ``RegisterResponse``.
+    ///
+    /// Bearer: the enrolment secret.
     public static let registerPath = "/agent/v1/register"
-    /// `POST`, long poll: ``CheckinRequest`` → ``DesiredDocument``. Bearer: the session token, as everywhere below.
+    /// `POST`, long poll: ``CheckinRequest`` → ``DesiredDocument``.
+    ///
+    /// Bearer: the session token, as everywhere below.
     public static let checkinPath = "/agent/v1/checkin"
     /// `POST`: empty; the agent leaves gracefully.
     public static let deregisterPath = "/agent/v1/deregister"
@@ -34,7 +38,9 @@ public struct PodIdentity: Codable, Sendable, Hashable {
     public var namespace: String
     /// Pod name.
     public var name: String
-    /// Pod UID: the agent's identity. Outside Kubernetes a random id kept in the state directory.
+    /// Pod UID: the agent's identity.
+    ///
+    /// Outside Kubernetes a random id kept in the state directory.
     public var uid: String
     /// Node name.
     public var node: String?
@@ -48,7 +54,7 @@ public struct PodIdentity: Codable, Sendable, Hashable {
     }
 }
 
-/// "Here I am."
+/// An agent says: here I am.
 public struct RegisterRequest: Codable, Sendable, Hashable {
     /// Random per process start: tells a restart from a duplicate.
     public var incarnation: String
@@ -84,9 +90,15 @@ public struct RegisterRequest: Codable, Sendable, Hashable {
 
     /// Makes a request.
     public init(
-        incarnation: String, agentVersion: String,
+        incarnation: String,
+        agentVersion: String,
         protocolRange: ProtocolRange = ProtocolRange(min: AgentProtocol.version, max: AgentProtocol.version),
-        features: [String], pod: PodIdentity, cluster: String, engine: String, jobs: [JobReport], unixMs: Int64
+        features: [String],
+        pod: PodIdentity,
+        cluster: String,
+        engine: String,
+        jobs: [JobReport],
+        unixMs: Int64
     ) {
         self.incarnation = incarnation
         self.agentVersion = agentVersion
@@ -100,7 +112,7 @@ public struct RegisterRequest: Codable, Sendable, Hashable {
     }
 }
 
-/// "You are who you say; these are your intervals."
+/// The coordinator says: you are who you say; these are your intervals.
 public struct RegisterResponse: Codable, Sendable, Hashable {
     /// The agent's id: its pod's UID.
     public var agentID: String
@@ -129,9 +141,18 @@ public struct RegisterResponse: Codable, Sendable, Hashable {
 
     /// Makes a response.
     public init(
-        agentID: String, sessionToken: String, sessionTtlSeconds: Int, epoch: Int64, protocolVersion: Int,
-        pollSeconds: Int, heartbeatMs: Int, leaseMs: Int, maxDisconnectedMs: Int, logIntervalMs: Int,
-        reconnectSpreadMs: Int, serverUnixMs: Int64
+        agentID: String,
+        sessionToken: String,
+        sessionTtlSeconds: Int,
+        epoch: Int64,
+        protocolVersion: Int,
+        pollSeconds: Int,
+        heartbeatMs: Int,
+        leaseMs: Int,
+        maxDisconnectedMs: Int,
+        logIntervalMs: Int,
+        reconnectSpreadMs: Int,
+        serverUnixMs: Int64
     ) {
         self.agentID = agentID
         self.sessionToken = sessionToken
@@ -174,7 +195,7 @@ public struct JobReport: Codable, Sendable, Hashable {
     }
 }
 
-/// "This is how I am; tell me when something else is wanted."
+/// An agent says: this is how I am; tell me when something else is wanted.
 public struct CheckinRequest: Codable, Sendable, Hashable {
     /// Epoch the agent knows.
     public var epoch: Int64
@@ -229,7 +250,9 @@ public enum JobDesire: String, Codable, Sendable, CaseIterable {
 
 /// One job of the desired document.
 public struct DesiredJob: Codable, Sendable, Hashable {
-    /// Deterministic: hash of session, pod and attempt. The natural idempotency key.
+    /// Deterministic: hash of session, pod and attempt.
+    ///
+    /// The natural idempotency key.
     public var jobID: String
     /// Must be current to publish.
     public var fence: Int64
@@ -244,7 +267,12 @@ public struct DesiredJob: Codable, Sendable, Hashable {
 
     /// Makes a job.
     public init(
-        jobID: String, fence: Int64, desired: JobDesire, session: String, work: JobWork, deadlineSeconds: Int
+        jobID: String,
+        fence: Int64,
+        desired: JobDesire,
+        session: String,
+        work: JobWork,
+        deadlineSeconds: Int
     ) {
         self.jobID = jobID
         self.fence = fence
@@ -272,10 +300,17 @@ public struct JobWork: Codable, Sendable, Hashable {
 
     /// A backup.
     public static func backup(
-        _ spec: BackupSpec, repositoryURL: String, snapshotHost: String, snapshotTags: [String]
+        _ spec: BackupSpec,
+        repositoryURL: String,
+        snapshotHost: String,
+        snapshotTags: [String]
     ) -> JobWork {
         JobWork(
-            backup: spec, repositoryURL: repositoryURL, snapshotHost: snapshotHost, snapshotTags: snapshotTags)
+            backup: spec,
+            repositoryURL: repositoryURL,
+            snapshotHost: snapshotHost,
+            snapshotTags: snapshotTags
+        )
     }
 
     /// A restore.
@@ -287,7 +322,7 @@ public struct JobWork: Codable, Sendable, Hashable {
     public static func release(_ spec: ReleaseSpec) -> JobWork { JobWork(release: spec) }
 }
 
-/// "Job is alive."
+/// An agent says: the job is alive.
 public struct HeartbeatRequest: Codable, Sendable, Hashable {
     /// Epoch the agent knows.
     public var epoch: Int64
@@ -307,7 +342,7 @@ public struct HeartbeatRequest: Codable, Sendable, Hashable {
     }
 }
 
-/// "Go on", or not.
+/// The coordinator says: go on, or not.
 public struct HeartbeatResponse: Codable, Sendable, Hashable {
     /// What should become of the job.
     public var desired: JobDesire
@@ -355,7 +390,9 @@ public struct FencedRequest: Codable, Sendable, Hashable {
     }
 }
 
-/// What opens the job's repository. Never logged: its description says nothing.
+/// What opens the job's repository.
+///
+/// Never logged: its description says nothing.
 public struct JobCredentials: Codable, Sendable, Hashable, CustomStringConvertible {
     /// The repository's password.
     public var repositoryPassword: String
@@ -372,7 +409,7 @@ public struct JobCredentials: Codable, Sendable, Hashable, CustomStringConvertib
     public var description: String { "JobCredentials(redacted)" }
 }
 
-/// "All data is durable; may I publish the snapshot?"
+/// An agent asks: all data is durable; may I publish the snapshot?
 public struct PrepareCommitRequest: Codable, Sendable, Hashable {
     /// Epoch the agent knows.
     public var epoch: Int64
@@ -398,7 +435,7 @@ public struct PrepareCommitResponse: Codable, Sendable, Hashable {
     public init(permit: String) { self.permit = permit }
 }
 
-/// "The job is over."
+/// An agent says: the job is over.
 public struct CompleteRequest: Codable, Sendable, Hashable {
     /// Epoch the agent knows.
     public var epoch: Int64
@@ -455,7 +492,11 @@ public struct ErrorResponse: Codable, Sendable, Hashable {
 
         /// Makes a body.
         public init(
-            code: String, message: String, retryable: Bool, retryAfterMs: Int? = nil, nextOffset: Int64? = nil
+            code: String,
+            message: String,
+            retryable: Bool,
+            retryAfterMs: Int? = nil,
+            nextOffset: Int64? = nil
         ) {
             self.code = code
             self.message = message

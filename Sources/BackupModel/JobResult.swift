@@ -13,7 +13,11 @@ public struct JobProgress: Codable, Sendable, Hashable {
 
     /// Makes a progress report.
     public init(
-        step: String = "", bytesDone: Int64 = 0, bytesTotal: Int64 = 0, bytesUploaded: Int64 = 0, objects: Int64 = 0
+        step: String = "",
+        bytesDone: Int64 = 0,
+        bytesTotal: Int64 = 0,
+        bytesUploaded: Int64 = 0,
+        objects: Int64 = 0
     ) {
         self.step = step
         self.bytesDone = bytesDone
@@ -45,7 +49,11 @@ public struct LockReport: Codable, Sendable, Hashable {
 
     /// Makes a report.
     public init(
-        host: String, isHeld: Bool, heldMs: Int64 = 0, remainingMs: Int64 = 0, point: ClusterTime? = nil,
+        host: String,
+        isHeld: Bool,
+        heldMs: Int64 = 0,
+        remainingMs: Int64 = 0,
+        point: ClusterTime? = nil,
         endReason: String? = nil
     ) {
         self.host = host
@@ -98,8 +106,15 @@ public struct BackupResult: Codable, Sendable, Hashable {
 
     /// Makes a result.
     public init(
-        engine: String, group: String, host: String, serverVersion: String, guarantee: Guarantee,
-        consistency: Consistency, namespaces: Int, documents: Int64, bytes: Int64
+        engine: String,
+        group: String,
+        host: String,
+        serverVersion: String,
+        guarantee: Guarantee,
+        consistency: Consistency,
+        namespaces: Int,
+        documents: Int64,
+        bytes: Int64
     ) {
         self.engine = engine
         self.group = group

@@ -70,8 +70,11 @@ public struct BackupSpec: Codable, Sendable, Hashable {
 
     /// Makes a spec; the defaults suit a replica set.
     public init(
-        consistency: Consistency? = nil, lockBudgetSeconds: Int = 3600, lockBudgetOplogShare: Double = 0.5,
-        parallelism: Int = 0, selection: NamespaceSelection = NamespaceSelection()
+        consistency: Consistency? = nil,
+        lockBudgetSeconds: Int = 3600,
+        lockBudgetOplogShare: Double = 0.5,
+        parallelism: Int = 0,
+        selection: NamespaceSelection = NamespaceSelection()
     ) {
         self.consistency = consistency
         self.lockBudgetSeconds = lockBudgetSeconds
@@ -104,8 +107,11 @@ public struct RestoreSpec: Codable, Sendable, Hashable {
 
     /// Makes a spec.
     public init(
-        snapshotID: String, conflict: Conflict = .failIfNotEmpty,
-        selection: NamespaceSelection = NamespaceSelection(), usersAndRoles: Bool = true, parallelism: Int = 0
+        snapshotID: String,
+        conflict: Conflict = .failIfNotEmpty,
+        selection: NamespaceSelection = NamespaceSelection(),
+        usersAndRoles: Bool = true,
+        parallelism: Int = 0
     ) {
         self.snapshotID = snapshotID
         self.conflict = conflict
