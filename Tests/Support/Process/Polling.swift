@@ -3,7 +3,9 @@
 /// - Parameters:
 ///   - what: what is waited for, for the error: "the set has a primary".
 ///   - limit: how long at most; generous, since it only costs time when something is broken.
-///   - condition: asked every `interval`. An error counts as "not yet", and the last one is shown when time runs out.
+///   - interval: how long to wait before asking again.
+///   - condition: asked until it gives a value. An error counts as "not yet", and the last one is shown when time runs out.
+/// - Returns: the value.
 /// - Throws: `TestSupportError` when the time is over, `CancellationError` when the task is cancelled.
 @discardableResult public func eventually<Value>(
     _ what: String,
