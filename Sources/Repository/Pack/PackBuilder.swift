@@ -1,0 +1,47 @@
+/// A pack that blobs are appended to, in memory.
+///
+/// There is one for data and one for trees: the format forbids mixing them. Every task that stores shares them, so
+/// the order of chunks in a pack is not the order of any file, and what is left at the end is one small pack, not many.
+struct PackBuilder {
+    let type: BlobType
+    private(set) var bytes: [UInt8]
+    private(set) var blobs: [IndexedBlob] = []
+
+    /// Begins a pack in `storage`, whose memory is used and whose content is dropped.
+    init(type: BlobType, storage: [UInt8], capacity: Int) {
+        self.type = type
+        bytes = storage
+        bytes.removeAll(keepingCapacity: true)
+        bytes.reserveCapacity(capacity)
+    }
+
+    /// Whether nothing was appended.
+    var isEmpty: Bool { blobs.isEmpty }
+
+    /// Whether a blob of this length still fits below the format's limit of 32-bit offsets.
+    func hasRoom(for length: Int) -> Bool { bytes.count + length < 1 << 31 }
+
+    /// Appends a sealed blob.
+    mutating func append(_ sealed: UnsafeRawBufferPointer, id: BlobID, plainLength: Int?) {
+        blobs.append(
+            IndexedBlob(
+                id: id, type: type, offset: UInt32(bytes.count), length: UInt32(sealed.count),
+                plainLength: UInt32(plainLength ?? 0)))
+        bytes.append(contentsOf: sealed)
+    }
+
+    /// Appends the header and names the pack by its hash: CPU work for the task that filled it, outside any lock.
+    consuming func finish(_ context: CryptoContext) throws -> FinishedPack {
+        let header = try PackHeader.encode(blobs).withUnsafeBytes { try context.seal($0) }
+        bytes += header
+        withUnsafeBytes(of: UInt32(header.count).littleEndian) { bytes.append(contentsOf: $0) }
+        let id = try bytes.withUnsafeBytes { try context.sha256($0) }
+        return FinishedPack(index: IndexedPack(id: id, blobs: blobs), bytes: bytes)
+    }
+}
+
+/// A pack ready to be stored.
+struct FinishedPack: Sendable {
+    var index: IndexedPack
+    var bytes: [UInt8]
+}
