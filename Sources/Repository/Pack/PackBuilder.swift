@@ -7,19 +7,16 @@ struct PackBuilder {
     private(set) var bytes: [UInt8]
     private(set) var blobs: [IndexedBlob] = []
 
+    /// Room beyond a pack's size for the chunk that fills it and for the header.
+    static let slack = (4 << 20) + (64 << 10)
+
     /// Begins a pack in `storage`, whose memory is used and whose content is dropped.
-    init(type: BlobType, storage: [UInt8], capacity: Int) {
+    init(type: BlobType, storage: consuming [UInt8], capacity: Int) {
         self.type = type
         bytes = storage
         bytes.removeAll(keepingCapacity: true)
         bytes.reserveCapacity(capacity)
     }
-
-    /// Whether nothing was appended.
-    var isEmpty: Bool { blobs.isEmpty }
-
-    /// Whether a blob of this length still fits below the format's limit of 32-bit offsets.
-    func hasRoom(for length: Int) -> Bool { bytes.count + length < 1 << 31 }
 
     /// Appends a sealed blob.
     mutating func append(_ sealed: UnsafeRawBufferPointer, id: BlobID, plainLength: Int?) {

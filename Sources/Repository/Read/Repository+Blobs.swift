@@ -77,5 +77,5 @@ extension Repository {
 
 extension ObjectStorageError {
     /// Whether the store says that the object ends before the range that was asked for.
-    var isRangeProblem: Bool { code == .corrupt || code == .invalidConfiguration || code == .unexpected }
+    var isRangeProblem: Bool { code == .corrupt }
 }
