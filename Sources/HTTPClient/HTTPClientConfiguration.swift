@@ -1,0 +1,65 @@
+/// How a client connects; the same for all its requests.
+public struct HTTPClientConfiguration: Sendable {
+    /// Which certificate authorities are trusted.
+    public enum Trust: Sendable {
+        /// Those of the system.
+        case system
+        /// Those of the system and those in this PEM text.
+        case systemAnd(pem: [UInt8])
+        /// Only those in this PEM file.
+        case file(String)
+        /// Only those in this PEM text.
+        case pem([UInt8])
+    }
+
+    /// Which certificate authorities are trusted; the system's unless told otherwise.
+    public var trust: Trust
+    /// Accept any certificate: for tests, and for people who asked for it.
+    public var insecureTLS: Bool
+    /// PEM file with our certificate and its chain, for servers that ask for one.
+    public var clientCertificateFile: String?
+    /// PEM file with the private key to `clientCertificateFile`.
+    public var clientKeyFile: String?
+    /// What we call ourselves.
+    public var userAgent: String
+    /// Most connections at once to one host; further requests wait for one.
+    ///
+    /// A waiting long poll holds one.
+    public var maxConnections: Int
+    /// How long connecting may take, name look-up and TLS handshake included.
+    public var connectTimeout: Duration
+
+    /// Makes a configuration; the defaults suit a server with a public certificate.
+    public init(
+        trust: Trust = .system,
+        insecureTLS: Bool = false,
+        clientCertificateFile: String? = nil,
+        clientKeyFile: String? = nil,
+        userAgent: String = "remora",
+        maxConnections: Int = 32,
+        connectTimeout: Duration = .seconds(10)
+    ) {
+        self.trust = trust
+        self.insecureTLS = insecureTLS
+        self.clientCertificateFile = clientCertificateFile
+        self.clientKeyFile = clientKeyFile
+        self.userAgent = userAgent
+        self.maxConnections = maxConnections
+        self.connectTimeout = connectTimeout
+    }
+
+    /// Makes a configuration that trusts only the given authority, or the system's if neither is given.
+    ///
+    /// - Parameters:
+    ///   - caFile: PEM file.
+    ///   - caPEM: PEM text; wins over `caFile`.
+    ///   - insecureTLS: accept any certificate.
+    public init(caFile: String?, caPEM: [UInt8]? = nil, insecureTLS: Bool = false) {
+        self.init(insecureTLS: insecureTLS)
+        if let caPEM {
+            trust = .pem(caPEM)
+        } else if let caFile {
+            trust = .file(caFile)
+        }
+    }
+}

@@ -1,0 +1,1 @@
+../ObjectStorageTests/RawServer.swift
