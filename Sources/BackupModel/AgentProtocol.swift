@@ -409,7 +409,7 @@ public struct JobCredentials: Codable, Sendable, Hashable, CustomStringConvertib
     public var description: String { "JobCredentials(redacted)" }
 }
 
-/// An agent asks: all data is durable; may I publish the snapshot?
+/// An agent says that all data is durable, and asks whether it may publish the snapshot.
 public struct PrepareCommitRequest: Codable, Sendable, Hashable {
     /// Epoch the agent knows.
     public var epoch: Int64

@@ -44,7 +44,7 @@ public struct LockReport: Codable, Sendable, Hashable {
     public var remainingMs: Int64
     /// The newest operation that the locked member had applied.
     public var point: ClusterTime?
-    /// Why it ended: `dump finished`, `budget used up`, `lease lapsed`, …
+    /// Why it ended, like `dump finished`, `budget used up` or `lease lapsed`.
     public var endReason: String?
 
     /// Makes a report.

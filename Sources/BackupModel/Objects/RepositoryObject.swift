@@ -1,0 +1,191 @@
+/// Where backups go: a storage place and the secret that opens it (kind `Repository`).
+public typealias RepositoryObject = Resource<RepositorySpec>
+
+/// What a `Repository` wants (Stash's field names).
+public struct RepositorySpec: ResourceSpec {
+    /// The place and its secret.
+    public var backend: StorageBackend
+    /// Who else may use it; absent: only the same namespace.
+    public var usagePolicy: UsagePolicy?
+
+    /// Makes a spec.
+    public init(backend: StorageBackend, usagePolicy: UsagePolicy? = nil) {
+        self.backend = backend
+        self.usagePolicy = usagePolicy
+    }
+
+    /// `Repository`.
+    public static let kind = "Repository"
+
+    /// What is wrong with it by itself.
+    public func problems() -> [FieldProblem] {
+        backend.problems().map { FieldProblem("backend." + $0.path, $0.message) }
+    }
+
+    /// Whether objects of a namespace may use a repository that lives in `own`.
+    public func mayBeUsed(from namespace: String, own: String) -> Bool {
+        namespace == own || usagePolicy?.allowedNamespaces?.from == .all
+    }
+}
+
+/// Which namespaces may use a repository.
+public struct UsagePolicy: Codable, Sendable, Hashable {
+    /// Whose.
+    public struct AllowedNamespaces: Codable, Sendable, Hashable {
+        /// Everybody's, or only its own.
+        public enum From: String, Codable, Sendable, CaseIterable {
+            case all = "All"
+            case same = "Same"
+        }
+        /// Absent: `Same`.
+        public var from: From?
+
+        /// Makes one.
+        public init(from: From? = nil) { self.from = from }
+    }
+    /// Absent: only the repository's own.
+    public var allowedNamespaces: AllowedNamespaces?
+
+    /// Makes a policy.
+    public init(allowedNamespaces: AllowedNamespaces? = nil) { self.allowedNamespaces = allowedNamespaces }
+}
+
+/// A storage place: exactly one of `local` and `s3`.
+public struct StorageBackend: Codable, Sendable, Hashable {
+    /// A directory that coordinator and agents all see.
+    public struct Local: Codable, Sendable, Hashable {
+        /// Absolute path of the directory.
+        public var mountPath: String
+        /// A path below it.
+        public var subPath: String?
+
+        /// Makes one.
+        public init(mountPath: String, subPath: String? = nil) {
+            self.mountPath = mountPath
+            self.subPath = subPath
+        }
+    }
+
+    /// A bucket of Amazon S3, or of anything that speaks its protocol.
+    public struct S3: Codable, Sendable, Hashable {
+        /// Host or URL; `https://` is meant when no scheme is given.
+        ///
+        /// Absent: Amazon's of the region.
+        public var endpoint: String?
+        /// The bucket.
+        public var bucket: String
+        /// Beginning of all keys.
+        public var prefix: String?
+        /// Region; absent: `us-east-1`.
+        public var region: String?
+        /// Accept any certificate: for tests only.
+        public var insecureTLS: Bool?
+
+        /// Makes one.
+        public init(
+            endpoint: String? = nil,
+            bucket: String,
+            prefix: String? = nil,
+            region: String? = nil,
+            insecureTLS: Bool? = nil
+        ) {
+            self.endpoint = endpoint
+            self.bucket = bucket
+            self.prefix = prefix
+            self.region = region
+            self.insecureTLS = insecureTLS
+        }
+    }
+
+    /// A directory.
+    public var local: Local?
+    /// A bucket.
+    public var s3: S3?
+    /// Secret with `RESTIC_PASSWORD` and, for a bucket, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `CA_CERT_DATA`.
+    public var storageSecretName: String
+
+    /// Makes a back end.
+    public init(local: Local? = nil, s3: S3? = nil, storageSecretName: String) {
+        self.local = local
+        self.s3 = s3
+        self.storageSecretName = storageSecretName
+    }
+
+    /// The place as a URL in restic's form, without secrets: `/path`, `s3:https://host/bucket/prefix`.
+    public var url: String {
+        if let local {
+            return Self.joined([Self.trimmedEnd(local.mountPath), Self.trimmed(local.subPath ?? "")])
+        }
+        guard let s3 else { return "" }
+        var endpoint = s3.endpoint ?? "https://s3.\(s3.region ?? "us-east-1").amazonaws.com"
+        if !endpoint.hasPrefix("https://"), !endpoint.hasPrefix("http://") { endpoint = "https://" + endpoint }
+        return "s3:" + Self.joined([Self.trimmedEnd(endpoint), s3.bucket, Self.trimmed(s3.prefix ?? "")])
+    }
+
+    /// The URL of something below the place, like a group's repository.
+    public func url(below path: String) -> String { Self.joined([Self.trimmedEnd(url), path]) }
+
+    func problems() -> [FieldProblem] {
+        var found: [FieldProblem] = []
+        if (local == nil) == (s3 == nil) {
+            found.append(FieldProblem("local", "and s3: exactly one of them must be given"))
+        }
+        if let local {
+            if !local.mountPath.hasPrefix("/") {
+                found.append(
+                    FieldProblem("local.mountPath", "must be an absolute path, not '\(local.mountPath)'")
+                )
+            }
+            if Self.hasDots(local.mountPath) {
+                found.append(FieldProblem("local.mountPath", "must not hold '..'"))
+            }
+            if let subPath = local.subPath, Self.hasDots(subPath) {
+                found.append(FieldProblem("local.subPath", "must not hold '..'"))
+            }
+        }
+        if let s3 {
+            if s3.bucket.isEmpty || s3.bucket.contains("/") {
+                found.append(FieldProblem("s3.bucket", "must be a bucket's name without '/'"))
+            }
+            if let prefix = s3.prefix, Self.hasDots(prefix) {
+                found.append(FieldProblem("s3.prefix", "must not hold '..'"))
+            }
+            if let endpoint = s3.endpoint, endpoint.contains("@") {
+                found.append(
+                    FieldProblem("s3.endpoint", "must not hold credentials; they belong into the storage secret")
+                )
+            }
+        }
+        if let reason = ResourceName.reasonAgainst(storageSecretName) {
+            found.append(FieldProblem("storageSecretName", reason))
+        }
+        return found
+    }
+
+    private static func hasDots(_ path: String) -> Bool { path.split(separator: "/").contains("..") }
+    private static func joined(_ parts: [String]) -> String {
+        parts.filter { !$0.isEmpty }.joined(separator: "/")
+    }
+    private static func trimmed(_ text: String) -> String {
+        text.split(separator: "/").joined(separator: "/")
+    }
+    private static func trimmedEnd(_ text: String) -> String {
+        var text = text
+        while text.hasSuffix("/") { text.removeLast() }
+        return text
+    }
+}
+
+/// What was observed of a `Repository`.
+public struct RepositoryStatus: Codable, Sendable, Hashable {
+    /// `Ready` and what stands behind it.
+    public var conditions: [Condition]
+
+    /// Makes a status.
+    public init(conditions: [Condition] = []) { self.conditions = conditions }
+}
+
+extension RepositorySpec {
+    /// What was observed.
+    public typealias Status = RepositoryStatus
+}
