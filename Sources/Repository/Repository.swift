@@ -124,12 +124,7 @@ public final class Repository: Sendable {
 
     /// The master key from the first key file that the password opens; like restic, at most 20 are tried.
     private static func findKey(at store: any ObjectStore, password: RepositoryPassword) async throws -> MasterKey {
-        let files: [ListedFile]
-        do {
-            files = try await store.files(.key)
-        } catch {
-            throw RepositoryError(.storage, "can't list the keys of the repository in \(store.location)", cause: error)
-        }
+        let files = try await store.files(.key)
         guard !files.isEmpty else {
             throw RepositoryError(
                 .notARepository, "the repository in \(store.location) has no key files, so no password opens it")

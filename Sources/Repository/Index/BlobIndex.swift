@@ -89,6 +89,8 @@ struct BlobLocation: Sendable, Equatable {
     var length: Int
     /// Length of the plaintext when the blob is compressed, otherwise nil.
     var plainLength: Int?
+    /// Where the last blob of the pack ends.
+    var packEnd: Int
 
     /// Length of the plaintext.
     var size: Int { plainLength ?? max(0, length - CryptoContext.overhead) }
@@ -101,18 +103,20 @@ struct RepositoryIndex: Sendable {
     private(set) var data = BlobIndex()
     private(set) var trees = BlobIndex()
     private(set) var packs: [PackID] = []
+    /// Where the last blob of each pack ends.
+    private var packEnds: [UInt32] = []
     /// Index files that are in the tables.
     private(set) var files: Set<ObjectID> = []
 
     /// Bytes that the tables hold.
-    var memory: Int { data.memory + trees.memory + packs.capacity * 32 }
+    var memory: Int { data.memory + trees.memory + packs.capacity * 36 }
 
     /// The blob's place, or nil.
     func find(_ id: BlobID, _ type: BlobType) -> BlobLocation? {
         guard let entry = type == .data ? data.find(id) : trees.find(id) else { return nil }
         return BlobLocation(
             id: id, type: type, pack: packs[Int(entry.pack)], offset: Int(entry.offset), length: Int(entry.length),
-            plainLength: entry.plainLength == 0 ? nil : Int(entry.plainLength))
+            plainLength: entry.plainLength == 0 ? nil : Int(entry.plainLength), packEnd: Int(packEnds[Int(entry.pack)]))
     }
 
     /// Whether the blob is stored and indexed.
@@ -130,6 +134,7 @@ struct RepositoryIndex: Sendable {
     private mutating func add(_ pack: IndexedPack) {
         let number = UInt32(packs.count)
         packs.append(pack.id)
+        packEnds.append(pack.blobs.reduce(0) { max($0, $1.offset &+ $1.length) })
         for blob in pack.blobs {
             let entry = BlobIndex.Entry(
                 id: blob.id, pack: number, offset: blob.offset, length: blob.length, plainLength: blob.plainLength)

@@ -7,12 +7,7 @@ extension Repository {
     /// May be called again and then reads only index files that are new. When one of those read before is gone
     /// (somebody pruned), everything is read anew.
     public func loadIndex() async throws {
-        let listed: Set<ObjectID>
-        do {
-            listed = Set(try await store.files(.index).map(\.id))
-        } catch let error as ObjectStorageError {
-            throw RepositoryError(.storage, "can't list the index of the repository in \(store.location)", cause: error)
-        }
+        let listed = Set(try await store.files(.index).map(\.id))
         let known = index.withLock { $0.files }
         guard known.isSubset(of: listed) else {
             var fresh = RepositoryIndex()

@@ -56,7 +56,7 @@ extension Repository {
     }
 
     private func demand(_ lock: RepositoryLock) async throws {
-        guard try await lockFiles().contains(where: { $0.id == lock.id }) else {
+        guard try await store.files(.lock).contains(where: { $0.id == lock.id }) else {
             throw RepositoryError(
                 .locked,
                 "lock \(lock.id.short) of \(lock.hostname) in \(store.location) was removed by somebody: stop writing, take a new one and load the index again"
@@ -82,7 +82,7 @@ extension Repository {
     public func locks() async throws -> [RepositoryLock] {
         var found: [RepositoryLock] = []
         // Writers that crash leave files of no bytes on some stores; stock tools ignore them too.
-        for file in try await lockFiles() where file.size > 0 {
+        for file in try await store.files(.lock) where file.size > 0 {
             if let lock = try await readLock(file.id) { found.append(lock) }
         }
         return found.sorted { ($0.time, $0.id) < ($1.time, $1.id) }
@@ -104,14 +104,6 @@ extension Repository {
         var written = lock
         written.id = try await sealed.write(.lock, lock.json)
         return written
-    }
-
-    private func lockFiles() async throws -> [ListedFile] {
-        do {
-            return try await store.files(.lock)
-        } catch let error as ObjectStorageError {
-            throw RepositoryError(.storage, "can't list the locks in \(store.location)", cause: error)
-        }
     }
 
     private func readLock(_ id: ObjectID) async throws -> RepositoryLock? {

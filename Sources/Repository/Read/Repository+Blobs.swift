@@ -9,9 +9,13 @@ extension Repository {
     ///   bytes are not those that were stored; both name the pack.
     @concurrent
     public func blob(_ id: BlobID, _ type: BlobType) async throws -> [UInt8] {
-        let location = try locate(id, type)
+        try await blob(at: try locate(id, type))
+    }
+
+    /// The plaintext of the blob at a place.
+    func blob(at location: BlobLocation) async throws -> [UInt8] {
         if let pack = try await packCache.packIfPresent(location.pack) {
-            return try decode(location, inPack: pack)
+            return try decode(location, in: pack)
         }
         let stored = try await read(location.pack, location.range)
         return try stored.withUnsafeBytes { try decode(location, $0) }
@@ -36,12 +40,13 @@ extension Repository {
             cause: cause)
     }
 
-    /// The plaintext of a blob in a whole pack.
-    func decode(_ location: BlobLocation, inPack pack: [UInt8]) throws -> [UInt8] {
-        guard location.offset + location.length <= pack.count else {
+    /// The plaintext of a blob in a part of its pack that begins at `begin`.
+    func decode(_ location: BlobLocation, in part: [UInt8], begin: Int = 0) throws -> [UInt8] {
+        let range = location.offset - begin..<location.offset - begin + location.length
+        guard range.lowerBound >= 0, range.upperBound <= part.count else {
             throw truncated(location.pack, location.offset + location.length)
         }
-        return try pack.withUnsafeBytes { try decode(location, UnsafeRawBufferPointer(rebasing: $0[location.range])) }
+        return try part.withUnsafeBytes { try decode(location, UnsafeRawBufferPointer(rebasing: $0[range])) }
     }
 
     /// The plaintext of a blob's stored bytes.

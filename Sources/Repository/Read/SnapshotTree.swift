@@ -60,8 +60,9 @@ extension Repository {
 
     /// One directory.
     @concurrent
-    func readTree(_ id: BlobID) async throws -> Tree {
-        let json = try await blob(id, .tree)
+    func readTree(_ location: BlobLocation) async throws -> Tree {
+        let id = location.id
+        let json = try await blob(at: location)
         do {
             return try Tree(json: json)
         } catch let error as JSONError {
@@ -73,7 +74,7 @@ extension Repository {
         guard depth < 1000 else {
             throw RepositoryError(.damaged, "the directories of a snapshot in \(store.location) are nested deeper than 1000")
         }
-        for node in try await readTree(id).nodes {
+        for node in try await readTree(try locate(id, .tree)).nodes {
             let full = path.isEmpty ? node.name : path + [0x2F] + node.name
             entries.append(SnapshotTree.Entry(rawPath: full, node: node))
             if node.kind == .directory {

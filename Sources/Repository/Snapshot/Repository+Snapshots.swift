@@ -14,11 +14,7 @@ extension Repository {
 
     /// The ids of all snapshots, without reading them.
     func snapshotIDs() async throws -> [SnapshotID] {
-        do {
-            return try await store.files(.snapshot).map(\.id)
-        } catch let error as ObjectStorageError {
-            throw RepositoryError(.storage, "can't list the snapshots in \(store.location)", cause: error)
-        }
+        try await store.files(.snapshot).map(\.id)
     }
 
     /// One snapshot.

@@ -46,6 +46,10 @@ extension ObjectStore {
             listed = try await list(prefix: kind.prefix)
         } catch let error as ObjectStorageError where error.code == .notFound {
             return []
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch {
+            throw RepositoryError(.storage, "can't list the \(kind.name)s in \(location)", cause: error)
         }
         return listed.compactMap { info in
             guard let name = info.key.split(separator: "/").last, let id = ObjectID(hex: name), info.key == kind.path(id)
