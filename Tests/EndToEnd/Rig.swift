@@ -1,0 +1,126 @@
+import Foundation
+import TestSupport
+
+/// A replica set with an agent beside every member, a coordinator, and the command line: what every test here uses.
+final class Rig: Sendable {
+    let directory: TestDirectory
+    let set: ReplicaSet
+    let deployment: Deployment
+    let agents: [Server]
+
+    private init(_ directory: TestDirectory, _ set: ReplicaSet, _ deployment: Deployment, _ agents: [Server]) {
+        self.directory = directory
+        self.set = set
+        self.deployment = deployment
+        self.agents = agents
+    }
+
+    /// Starts everything and waits until every agent is connected.
+    static func start(
+        in directory: TestDirectory,
+        members: ReplicaSetOptions = ReplicaSetOptions(),
+        repository: String? = nil,
+        configuration: String = "",
+        storageSecret: [String: String] = [:],
+        coordinatorArguments: [String] = [],
+        agentSettings: [String: String] = [:]
+    ) async throws -> Rig {
+        let set = try await ReplicaSet.start(members, in: directory)
+        let deployment = try Deployment(
+            in: directory, binaries: .beside(), repository: repository, configuration: configuration,
+            storageSecret: storageSecret, coordinatorArguments: coordinatorArguments, agentSettings: agentSettings)
+        try await deployment.startCoordinator()
+        let agents = try set.members.enumerated().map { index, member in
+            try deployment.makeAgent(
+                "mongo-\(index)", uri: "mongodb://\(member.address)/?authSource=admin", user: MongoUser.remora.name,
+                password: MongoUser.remora.password)
+        }
+        for agent in agents { try await agent.launch() }
+        let rig = Rig(directory, set, deployment, agents)
+        try await rig.waitForAgents()
+        return rig
+    }
+
+    /// Waits until the coordinator sees every agent connected and its member reachable.
+    func waitForAgents() async throws {
+        try await eventually("\(agents.count) agents are connected", within: .seconds(60), every: .milliseconds(200)) {
+            for agent in agents where !agent.isRunning { throw FatalWaitError(agent.logTail()) }
+            return try await connectedAgents() == agents.count
+        }
+    }
+
+    /// How many agents the coordinator sees connected.
+    func connectedAgents() async throws -> Int {
+        let status = try await deployment.json("status")
+        return status["targets"].elements.flatMap { $0["agents"].elements }
+            .filter { $0["connected"] == .bool(true) }.count
+    }
+
+    /// Ends every process.
+    func stop() async {
+        for agent in agents { await agent.stop(grace: .seconds(5)) }
+        await deployment.coordinator.stop(grace: .seconds(5))
+        await set.kill()
+    }
+
+    /// Everything the agents and the coordinator said lately: for a failing test's message.
+    func logs() -> String {
+        ([deployment.coordinator] + agents).map { $0.logTail(lines: 25) }.joined(separator: "\n")
+    }
+
+    /// Starts a backup and returns its session's name.
+    func startBackup() async throws -> String {
+        let session = try await deployment.json("backup", "shop")
+        guard let name = session["name"].string else { throw TestSupportError("backup printed no name: \(session)") }
+        return name
+    }
+
+    /// Waits until a session has ended and returns its phase.
+    func waitForEnd(of session: String, within limit: Duration = .seconds(120)) async throws -> JSONValue {
+        try await eventually("session \(session) ends", within: limit, every: .milliseconds(200)) {
+            let view = try await deployment.json("describe", session)
+            guard let phase = view["phase"].string, ["Succeeded", "Failed", "Cancelled"].contains(phase) else {
+                return nil
+            }
+            return view
+        }
+    }
+
+    /// Whether a member is locked, as the member itself says.
+    func isLocked(_ member: MongoServer) async throws -> Bool {
+        let reply = try await member.client().command("{\"currentOp\": 1}", on: "admin")
+        return reply["fsyncLock"]?.bool == true
+    }
+
+    /// The first member that is locked.
+    func lockedMember() async throws -> Int? {
+        for (index, member) in set.members.enumerated() where try await isLocked(member) { return index }
+        return nil
+    }
+}
+
+/// Runs a test on a rig of its own and ends it; a failure shows what everybody said.
+func withRig(
+    _ name: String,
+    members: ReplicaSetOptions = ReplicaSetOptions(),
+    repository: String? = nil,
+    configuration: String = "",
+    storageSecret: [String: String] = [:],
+    coordinatorArguments: [String] = [],
+    agentSettings: [String: String] = [:],
+    _ body: (Rig) async throws -> Void
+) async throws {
+    try await withTestDirectory(name) { directory in
+        let rig = try await Rig.start(
+            in: directory, members: members, repository: repository, configuration: configuration,
+            storageSecret: storageSecret, coordinatorArguments: coordinatorArguments, agentSettings: agentSettings)
+        do {
+            try await body(rig)
+            await rig.stop()
+        } catch {
+            let logs = rig.logs()
+            await rig.stop()
+            throw TestSupportError("\(error)\n\(logs)")
+        }
+    }
+}
