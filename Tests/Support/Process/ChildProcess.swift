@@ -34,6 +34,21 @@ struct Launch: Sendable {
     var standardError: Int32
 }
 
+/// What a process has used from its start to its end, by the kernel's own accounting.
+public struct ResourceUsage: Sendable, Hashable {
+    /// Seconds of processor time, in the program and in the kernel on its behalf.
+    public let cpuSeconds: Double
+    /// The most memory it held at once, in bytes.
+    public let peakBytes: Int
+
+    init(_ usage: rusage) {
+        cpuSeconds =
+            Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
+            + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6
+        peakBytes = usage.ru_maxrss << 10
+    }
+}
+
 /// A child process that dies with this one, ends by its own process id, and never leaves a zombie.
 public final class ChildProcess: Sendable {
     /// Its process id.
@@ -43,6 +58,7 @@ public final class ChildProcess: Sendable {
 
     private struct State {
         var status: ExitStatus?
+        var usage: ResourceUsage?
         var waiters: [CheckedContinuation<ExitStatus, Never>] = []
     }
     private let state = Mutex(State())
@@ -54,6 +70,9 @@ public final class ChildProcess: Sendable {
 
     /// How it ended; `nil` while it runs.
     public var status: ExitStatus? { state.withLock { $0.status } }
+
+    /// What it has used in all; `nil` while it runs.
+    public var usage: ResourceUsage? { state.withLock { $0.usage } }
 
     /// Whether it hasn't ended yet.
     public var isRunning: Bool { status == nil }
@@ -124,7 +143,9 @@ public final class ChildProcess: Sendable {
         while waitid(P_PID, id_t(pid), &information, WEXITED | WNOWAIT) != 0 && errno == EINTR {}
         let (status, waiters) = state.withLock { state in
             var raw: Int32 = 0
-            while waitpid(pid, &raw, 0) < 0 && errno == EINTR {}
+            var used = rusage()
+            while wait4(pid, &raw, 0, &used) < 0 && errno == EINTR {}
+            state.usage = ResourceUsage(used)
             let status: ExitStatus = raw & 0x7f == 0 ? .code((raw >> 8) & 0xff) : .signal(raw & 0x7f)
             defer { state.waiters = [] }
             state.status = status

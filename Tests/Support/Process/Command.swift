@@ -41,6 +41,8 @@ public struct Command: Sendable {
         public let bytes: [UInt8]
         /// What it wrote to standard error, as text.
         public let errorText: String
+        /// What it used.
+        public let usage: ResourceUsage?
 
         /// Standard output as text.
         public var text: String { String(decoding: bytes, as: UTF8.self) }
@@ -73,7 +75,8 @@ public struct Command: Sendable {
         return Output(
             status: status,
             bytes: try readAll(standardOutput),
-            errorText: String(decoding: try readAll(standardError), as: UTF8.self)
+            errorText: String(decoding: try readAll(standardError), as: UTF8.self),
+            usage: child.usage
         )
     }
 

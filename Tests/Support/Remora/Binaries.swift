@@ -19,12 +19,7 @@ public struct Binaries: Sendable {
     /// Those beside the running program (test bundle, demonstration, benchmark), or those that `REMORA_BIN` names.
     public static func beside() throws -> Binaries {
         if let folder = ProcessInfo.processInfo.environment["REMORA_BIN"] { return try Binaries(folder: folder) }
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        let length = buffer.withUnsafeMutableBytes { bytes in
-            readlink("/proc/self/exe", bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
-        }
-        guard length > 0 else { throw TestSupportError("cannot read /proc/self/exe") }
-        let own = String(decoding: buffer.prefix(length), as: UTF8.self)
+        let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         return try Binaries(folder: URL(fileURLWithPath: own).deletingLastPathComponent().path)
     }
 

@@ -1,1 +1,0 @@
-// Whole flows on real servers.
