@@ -1,0 +1,64 @@
+/// A collection's full name: database, a dot, and a collection name that may hold dots itself.
+struct Namespace: Hashable, Sendable, Comparable, CustomStringConvertible {
+    /// The database, never with a dot in it.
+    var database: String
+    /// The collection.
+    var collection: String
+
+    init(database: String, collection: String) {
+        self.database = database
+        self.collection = collection
+    }
+
+    /// Splits `database.collection` at its first dot; nil when there is none or a side is empty.
+    init?(_ text: some StringProtocol) {
+        guard let dot = text.firstIndex(of: "."), dot != text.startIndex else { return nil }
+        let collection = text[text.index(after: dot)...]
+        guard !collection.isEmpty else { return nil }
+        self.init(database: String(text[..<dot]), collection: String(collection))
+    }
+
+    /// `database.collection`.
+    var description: String { "\(database).\(collection)" }
+
+    static func < (left: Namespace, right: Namespace) -> Bool {
+        (left.database, left.collection) < (right.database, right.collection)
+    }
+
+    /// What the server puts before a time-series collection's name to name the collection of its buckets.
+    static let bucketsPrefix = "system.buckets."
+
+    /// The collection that holds the buckets of this time-series collection.
+    var buckets: Namespace { Namespace(database: database, collection: Self.bucketsPrefix + collection) }
+
+    /// The time-series collection whose buckets this collection holds; nil when it is something else.
+    var timeSeries: Namespace? {
+        guard collection.hasPrefix(Self.bucketsPrefix) else { return nil }
+        let name = collection.dropFirst(Self.bucketsPrefix.count)
+        return name.isEmpty ? nil : Namespace(database: database, collection: String(name))
+    }
+
+    /// The name that people know it by: the time-series collection for its buckets, itself otherwise.
+    var known: Namespace { timeSeries ?? self }
+
+    /// Databases that belong to the server, not to the people who use it.
+    static let systemDatabases: Set<String> = ["admin", "config", "local"]
+
+    /// Why the server would not take this as the name of a collection; nil when it would.
+    ///
+    /// The limits are those of the MongoDB manual, "MongoDB Limits and Thresholds", on Linux.
+    var illegality: String? {
+        if database.isEmpty { return "the database's name is empty" }
+        if collection.isEmpty { return "the collection's name is empty" }
+        if database.utf8.count > 63 { return "the database's name is longer than 63 bytes" }
+        if database.utf8.contains(where: { Self.forbiddenInDatabase.contains($0) }) {
+            return "the database's name holds one of / \\ . \" $ space or NUL"
+        }
+        if collection.utf8.contains(0) { return "the collection's name holds a NUL" }
+        if collection.utf8.first == UInt8(ascii: ".") { return "the collection's name begins with a dot" }
+        if description.utf8.count > 255 { return "database and collection are longer than 255 bytes together" }
+        return nil
+    }
+
+    private static let forbiddenInDatabase: Set<UInt8> = Set("/\\. \"$\0".utf8)
+}
