@@ -1,1 +1,0 @@
-// Raw views over BSON bytes: walk, slice, validate, extended JSON.
