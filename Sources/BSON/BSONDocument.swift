@@ -37,7 +37,9 @@ public struct BSONDocument: Sendable, Hashable {
     /// Whether it has no elements.
     public var isEmpty: Bool { bytes.count == 5 }
 
-    /// All elements in order. Complexity: O(n) in the document's bytes.
+    /// All elements in order.
+    ///
+    /// Complexity: O(n) in the document's bytes.
     public var elements: [(key: String, value: BSONValue)] {
         var result: [(key: String, value: BSONValue)] = []
         forEach { element in
@@ -57,7 +59,9 @@ public struct BSONDocument: Sendable, Hashable {
         return result
     }
 
-    /// The first value under `key`. Complexity: O(n) in the number of elements.
+    /// The first value under `key`.
+    ///
+    /// Complexity: O(n) in the number of elements.
     public subscript(_ key: String) -> BSONValue? {
         let wanted = [UInt8](key.utf8)
         var found: BSONValue?
@@ -99,7 +103,9 @@ public struct BSONDocument: Sendable, Hashable {
         return result
     }
 
-    /// Calls `body` until it returns false. The bytes were checked when the document was made, so no walk fails.
+    /// Calls `body` until it returns false.
+    ///
+    /// The bytes were checked when the document was made, so no walk fails.
     private func forEach(_ body: (BSONElement) -> Bool) {
         do throws(BSONError) {
             var elements = try BSONElements(bytes.span.bytes)

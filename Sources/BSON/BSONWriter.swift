@@ -32,7 +32,9 @@ public struct BSONWriter: Sendable {
         }
     }
 
-    /// Appends one element. A NUL in the key ends it: BSON has no way to write one.
+    /// Appends one element.
+    ///
+    /// A NUL in the key ends it: BSON has no way to write one.
     public mutating func append(_ key: String, _ value: BSONValue) {
         appendHead(value.type, key)
         appendBody(value)

@@ -56,7 +56,9 @@ enum ExtendedJSONTypes {
         }
     }
 
-    /// Only the canonical spelling: milliseconds. ISO 8601 text is for people and not what backups hold.
+    /// Only the canonical spelling: milliseconds.
+    ///
+    /// ISO 8601 text is for people and not what backups hold.
     private static func date(_ value: BSONValue) throws(BSONError) -> BSONValue {
         if let milliseconds = value.integer { return .date(milliseconds) }
         throw BSONError(.badJSON, "a $date must be {\"$numberLong\": milliseconds}")

@@ -92,6 +92,8 @@ extension MongoConnection {
     ///   - batch: The batch before, whose `cursorID` isn't 0.
     ///   - batchSize: Most documents to send; a batch ends at 16 MiB anyway.
     ///   - maxTimeMilliseconds: How long an awaiting cursor may wait.
+    /// - Returns: The batch, empty only when the cursor awaits or is at its end.
+    /// - Throws: `MongoError`; of kind `.server` with code 43 when the cursor is gone.
     public func next(
         after batch: MongoBatch,
         batchSize: Int? = nil,

@@ -21,7 +21,9 @@ public struct MongoWriteResult: Sendable, Hashable {
 }
 
 extension MongoConnection {
-    /// Documents' bytes in one message. The command is itself a document, which may have 16 MiB and 16 KiB.
+    /// Documents' bytes in one message.
+    ///
+    /// The command is itself a document, which may have 16 MiB and 16 KiB.
     private static let largestInsert = 16 * 1024 * 1024
     /// The server's `maxWriteBatchSize`.
     private static let mostDocuments = 100_000
@@ -29,10 +31,13 @@ extension MongoConnection {
     /// Inserts documents that lie one after the other, as they are: one copy into the message, no decoding.
     ///
     /// - Parameters:
+    ///   - database: The database.
+    ///   - collection: The collection in it.
     ///   - documents: Concatenated BSON documents, of any number and size: split into messages as needed.
     ///   - isOrdered: Whether the server stops at the first failure and keeps the order.
     ///   - bypassValidation: Whether documents that break the collection's validator are let in.
     ///   - extra: Further options of the command, like `writeConcern` or `bypassEmptyTsReplacement`.
+    /// - Returns: How many were written, and which were not.
     /// - Throws: `MongoError` when a message as a whole failed; single documents' failures are in the result.
     public func insert(
         _ database: String,

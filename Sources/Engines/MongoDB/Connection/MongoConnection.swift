@@ -179,6 +179,7 @@ public final actor MongoConnection {
     }
 
     /// One explicit session for everything on this connection: a cursor's `getMore` must come with its `find`'s.
+    ///
     /// Never causally consistent: that would add `afterClusterTime`, which waits on a locked member.
     private func sessionBytes() throws(MongoError) -> [UInt8] {
         if let sessionOptions { return sessionOptions }
