@@ -38,7 +38,9 @@ public enum ObjectKey {
     private static func reasonAgainst(_ key: String, isPrefix: Bool = false) -> String? {
         if key.isEmpty { return "it is empty" }
         if key.utf8.count > maximumBytes { return "it has \(key.utf8.count) bytes, more than \(maximumBytes)" }
-        if key.utf8.contains(0) { return "it holds a NUL byte" }
+        if key.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) { return "it holds control characters" }
+        // SeaweedFS and file systems of Windows make a slash of it.
+        if key.utf8.contains(UInt8(ascii: "\\")) { return "it holds a backslash" }
         let parts = key.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
         for part in parts {
             if part.isEmpty { return "it begins or ends with a slash or has two in a row" }

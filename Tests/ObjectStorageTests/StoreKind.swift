@@ -1,5 +1,6 @@
 import Foundation
 import ObjectStorage
+import TestSupport
 import Testing
 
 /// The implementations that the conformance suite runs against.
@@ -7,6 +8,8 @@ enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case memory
     case directory
     case prefixed
+    case s3
+    case s3TLS
 
     var testDescription: String { rawValue }
 
@@ -24,7 +27,40 @@ enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
                 try await base.put("shop/orders-db/rs0x/other", [1])
                 try await body(PrefixedStore(base, prefix: "/shop/orders-db/rs0/"))
             }
+        case .s3:
+            try await body(S3Store(try await RealS3.configuration()))
+        case .s3TLS:
+            try await body(S3Store(try await RealS3.configuration(tls: true)))
         }
+    }
+}
+
+/// The real S3 server that the tests of this process share.
+enum RealS3 {
+    private static let bucket = Task {
+        let seaweed = try await SharedServers.seaweedFS()
+        let bucket = SharedServers.uniqueName("conformance")
+        try await seaweed.makeBucket(bucket)
+        return (seaweed, bucket)
+    }
+
+    /// An empty prefix of a bucket; objects of more than 8 MiB go up in parts.
+    static func configuration(tls: Bool = false) async throws -> S3Configuration {
+        let (seaweed, bucket) = try await bucket.value
+        var configuration = S3Configuration(
+            endpoint: seaweed.endpoint,
+            bucket: bucket,
+            prefix: SharedServers.uniqueName("some/prefix"),
+            accessKeyID: SeaweedFS.accessKeyID,
+            secretAccessKey: SeaweedFS.secretAccessKey,
+            multipartThreshold: 8 << 20,
+            partSize: 5 << 20
+        )
+        if tls {
+            configuration.endpoint = try #require(seaweed.tlsEndpoint)
+            configuration.trust = .file(try #require(seaweed.caFile))
+        }
+        return configuration
     }
 }
 
