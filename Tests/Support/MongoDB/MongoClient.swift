@@ -8,7 +8,6 @@ import Foundation
 public actor MongoClient {
     // Touched by the executor's thread only, and at last by whoever lets go of the actor.
     private nonisolated(unsafe) let client: OpaquePointer
-    private let isLoggedIn: Bool
     private let executor: BlockingExecutor
 
     /// The executor that keeps blocking calls off the cooperative pool.
@@ -20,6 +19,7 @@ public actor MongoClient {
     ///
     /// - Parameter uri: a connection string. With `directConnection=true` commands go to that very server, whatever its
     ///   role.
+    /// - Throws: `TestSupportError` for what isn't a connection string, `MongoError` for options that don't fit together.
     public init(_ uri: String) throws {
         _ = Self.initialized
         var error = bson_error_t()
@@ -30,13 +30,12 @@ public actor MongoClient {
         guard let client = mongoc_client_new_from_uri_with_error(parsed, &error) else { throw MongoError(error) }
         mongoc_client_set_error_api(client, MONGOC_ERROR_API_VERSION_2)
         self.client = client
-        isLoggedIn = mongoc_uri_get_username(parsed) != nil || mongoc_uri_get_auth_mechanism(parsed) != nil
         executor = BlockingExecutor("test-mongo-client")
     }
 
     deinit {
-        // Forgets its sessions: nobody in particular may not end them, and libmongoc would warn about that.
-        if !isLoggedIn { mongoc_client_reset(client) }
+        // Forgets its sessions instead of ending them on the server, which a test has often killed by now.
+        mongoc_client_reset(client)
         mongoc_client_destroy(client)
     }
 
@@ -72,10 +71,25 @@ public actor MongoClient {
     }
 
     /// Inserts documents by as few messages as the protocol allows, unordered and past any validator.
-    public func insert(_ documents: [TestDocument], into collection: String, of database: String) throws {
+    ///
+    /// - Parameters:
+    ///   - documents: as they are, whatever they hold.
+    ///   - collection: also a hidden one such as `system.buckets.x`.
+    ///   - database: the database.
+    ///   - isMajority: waits until a majority of the members has them; otherwise the primary's word is enough.
+    /// - Throws: `MongoError` of the first document that was refused.
+    public func insert(
+        _ documents: [TestDocument],
+        into collection: String,
+        of database: String,
+        isMajority: Bool = true
+    ) throws {
         guard !documents.isEmpty else { return }
+        let concern = isMajority ? #"{"w": "majority"}"# : #"{"w": 1}"#
         let options = try TestDocument(
-            json: #"{"ordered": false, "validate": false, "bypassDocumentValidation": true}"#
+            json: """
+                {"ordered": false, "validate": false, "bypassDocumentValidation": true, "writeConcern": \(concern)}
+                """
         )
         // One buffer for all bytes, one for all `bson_t`: both must stay where they are until the call is over.
         let bytes = documents.flatMap(\.bytes)
@@ -114,11 +128,12 @@ public actor MongoClient {
     /// Hands every document of a query to `body`, as raw bytes that are valid only during the call.
     ///
     /// - Parameters:
-    ///   - filter: extended JSON.
-    ///   - options: those of `find` as extended JSON: `sort`, `hint`, `projection`, `batchSize` ….
     ///   - collection: also a hidden one such as `system.buckets.x`.
     ///   - database: the database.
+    ///   - filter: extended JSON.
+    ///   - options: those of `find` as extended JSON: `sort`, `hint`, `projection`, `batchSize` ….
     ///   - body: called in the cursor's order.
+    /// - Throws: `MongoError`, or what `body` throws.
     public func forEachDocument(
         in collection: String,
         of database: String,

@@ -137,6 +137,7 @@ public final class MongoServer: Sendable {
     /// A connection string for this very server.
     ///
     /// - Parameter user: who logs in; `nil` is nobody. On a server without log-ins it is ignored.
+    /// - Returns: the string, secrets included: not for argument lists or logs.
     public func uri(as user: MongoUser? = .admin) -> String {
         connectionString(hosts: address, user: user, options: ["directConnection=true"], server: options)
     }

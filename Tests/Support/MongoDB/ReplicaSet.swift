@@ -35,8 +35,9 @@ public struct ReplicaSetOptions: Sendable {
     public var members = [ReplicaSetMember(), ReplicaSetMember(), ReplicaSetMember()]
     /// How every member is started.
     public var mongo = MongoOptions.authenticated
-    /// How long the others wait for a lost primary; MongoDB's own default is 10 000. On a busy machine a second is so
-    /// little that healthy primaries are voted out.
+    /// How long the others wait for a lost primary; MongoDB's own default is 10 000.
+    ///
+    /// On a busy machine a second is so little that healthy primaries are voted out.
     public var electionTimeoutMilliseconds = 5000
     /// Time between heartbeats; MongoDB's own default is 2000.
     public var heartbeatMilliseconds = 500
@@ -57,7 +58,7 @@ public final class ReplicaSet: Sendable {
     /// Its members, in the order of the options.
     public let members: [MongoServer]
     private let keyFile: String?
-    /// The members' own user: with a keyfile its content is that user's password. Needed before there are users.
+    /// The members' own user, whose password is the keyfile's content: needed before there are other users.
     private let systemUser: MongoUser?
 
     /// Starts the members, initiates the set and waits until it has a primary, users and secondaries in sync.

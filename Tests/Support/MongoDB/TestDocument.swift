@@ -26,8 +26,8 @@ public struct TestDocument: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Builds one field by field, in raw BSON.
-    public init(_ build: (inout TestDocumentBuilder) -> Void) {
-        var builder = TestDocumentBuilder()
+    public init(reserving capacity: Int = 256, _ build: (inout TestDocumentBuilder) -> Void) {
+        var builder = TestDocumentBuilder(reserving: capacity)
         build(&builder)
         self = builder.finish()
     }

@@ -75,6 +75,12 @@ public struct TestDocumentBuilder: Sendable {
         bytes.append(contentsOf: value.bytes)
     }
 
+    /// A value as it was read.
+    public mutating func value(_ name: String, _ value: TestValue) {
+        header(value.type, name)
+        bytes.append(contentsOf: value.bytes)
+    }
+
     private mutating func nested(_ type: UInt8, _ name: String, _ build: (inout TestDocumentBuilder) -> Void) {
         header(type, name)
         let start = bytes.count
