@@ -1,0 +1,138 @@
+import BackupModel
+
+/// Which member does the work, and why: a pure function from what agents report.
+enum MemberChoice: Sendable, Hashable {
+    /// The member, how it is read, and a sentence for people.
+    struct Chosen: Sendable, Hashable {
+        var agent: AgentSnapshot
+        var consistency: Consistency?
+        var reason: String
+    }
+
+    case chosen(Chosen)
+    /// Nobody, with a reason for each.
+    case none(String)
+
+    /// The group that an agent's member belongs to.
+    static func group(_ agent: AgentSnapshot) -> String { agent.member.group ?? "standalone" }
+
+    /// The member to dump: hidden before priority 0 before other secondaries, then by lag; never an arbiter, a
+    /// delayed or a locked member, and under `lock` never one that its group can't spare.
+    ///
+    /// - Parameters:
+    ///   - wanted: the task's parameter; nil means `lock` where that is possible, otherwise what is.
+    ///   - failedBefore: agents whose attempt failed in this session; they come last.
+    static func forBackup(
+        _ agents: [AgentSnapshot],
+        wanted: Consistency?,
+        failedBefore: Set<String>
+    ) -> MemberChoice {
+        var reasons: [String] = []
+        var usable: [AgentSnapshot] = []
+        for agent in agents.sorted(by: { $0.pod < $1.pod }) {
+            if let reason = reasonAgainst(agent) {
+                reasons.append("\(agent.pod) \(reason)")
+            } else {
+                usable.append(agent)
+            }
+        }
+        if let standalone = usable.first(where: { $0.member.role == .standalone }) {
+            guard wanted == nil || wanted == Consistency.none else {
+                return .none("\(standalone.pod) is a standalone, which can only be read with consistency none")
+            }
+            return chosen(standalone, Consistency.none, "a standalone, read without a lock or an oplog", reasons)
+        }
+        let secondaries = usable.filter { $0.member.role == .secondary }
+            .sorted { rank($0, failedBefore).lexicographicallyPrecedes(rank($1, failedBefore)) }
+        if wanted == nil || wanted == .lock {
+            for agent in secondaries where agent.member.isLockable != true {
+                reasons.append("\(agent.pod) can't be locked: \(agent.member.notLockableReason ?? "its agent does not say why")")
+            }
+            if let best = secondaries.first(where: { $0.member.isLockable == true }) {
+                return chosen(best, .lock, describe(best), reasons)
+            }
+            if wanted == .lock {
+                return .none(explain(reasons, otherwise: "there is no secondary that can be locked"))
+            }
+        }
+        let consistency = wanted ?? .oplog
+        let primary = usable.first { $0.member.role == .primary }
+        let ordered = wanted == nil ? [primary].compactMap { $0 } + secondaries : secondaries + [primary].compactMap { $0 }
+        guard let best = ordered.first else {
+            return .none(explain(reasons, otherwise: "no agent of the group is connected"))
+        }
+        let why =
+            best.member.role == .primary
+            ? "the primary, as no secondary can be used, read without a lock (\(consistency.rawValue))"
+            : "\(describe(best)), read without a lock (\(consistency.rawValue))"
+        return chosen(best, consistency, why, reasons)
+    }
+
+    /// The member whose agent restores: the primary's if it has one, because every write goes there.
+    static func forRestore(_ agents: [AgentSnapshot]) -> MemberChoice {
+        var reasons: [String] = []
+        var usable: [AgentSnapshot] = []
+        for agent in agents.sorted(by: { $0.pod < $1.pod }) {
+            if let reason = reasonAgainst(agent, mayBeDelayed: true) {
+                reasons.append("\(agent.pod) \(reason)")
+            } else {
+                usable.append(agent)
+            }
+        }
+        if let best = usable.first(where: { $0.member.role == .primary || $0.member.role == .standalone }) {
+            return chosen(best, nil, "the \(best.member.role?.rawValue ?? "primary")", reasons)
+        }
+        if let best = usable.first {
+            return chosen(best, nil, "a \(best.member.role?.rawValue ?? "member") that writes to the primary", reasons)
+        }
+        return .none(explain(reasons, otherwise: "no agent of the group is connected"))
+    }
+
+    private static func reasonAgainst(_ agent: AgentSnapshot, mayBeDelayed: Bool = false) -> String? {
+        let member = agent.member
+        if agent.isGone || !agent.isConnected { return "is not connected" }
+        if !member.isReachable { return "does not reach its member" }
+        if let lock = member.lock {
+            return lock.isOurs ? "still holds a lock of an earlier job" : "is locked by somebody else (fsyncLock)"
+        }
+        switch member.role {
+        case .arbiter: return "is an arbiter"
+        case .other, nil: return "is neither primary nor secondary now"
+        case .standalone, .primary, .secondary: break
+        }
+        if !mayBeDelayed, let delay = member.delaySeconds, delay > 0 { return "is delayed by \(delay) s" }
+        return nil
+    }
+
+    /// Smaller is better.
+    private static func rank(_ agent: AgentSnapshot, _ failedBefore: Set<String>) -> [Int] {
+        [
+            failedBefore.contains(agent.agentID) ? 1 : 0,
+            agent.member.isHidden == true ? 0 : 1,
+            agent.member.priority == 0 ? 0 : 1,
+            agent.member.lagSeconds ?? Int.max,
+        ]
+    }
+
+    private static func describe(_ agent: AgentSnapshot) -> String {
+        var words = ["secondary"]
+        if agent.member.priority == 0 { words.insert("priority-0", at: 0) }
+        if agent.member.isHidden == true { words.insert("hidden", at: 0) }
+        let lag = agent.member.lagSeconds.map { ", \($0) s behind" } ?? ""
+        return "a \(words.joined(separator: " "))\(lag)"
+    }
+
+    private static func chosen(
+        _ agent: AgentSnapshot,
+        _ consistency: Consistency?,
+        _ why: String,
+        _ reasons: [String]
+    ) -> MemberChoice {
+        let others = reasons.isEmpty ? "" : "; \(reasons.joined(separator: "; "))"
+        return .chosen(Chosen(agent: agent, consistency: consistency, reason: "\(agent.pod): \(why)\(others)"))
+    }
+
+    private static func explain(_ reasons: [String], otherwise: String) -> String {
+        reasons.isEmpty ? otherwise : reasons.joined(separator: "; ")
+    }
+}

@@ -1,0 +1,205 @@
+import BackupModel
+
+// What agents say about their jobs. Every call names its fence; whoever doesn't hold the current one is refused.
+extension SessionMachine {
+    mutating func heartbeat(_ call: JobCall, _ progress: JobProgress, _ lock: LockReport?) -> SessionAnswer {
+        switch holder(of: call) {
+        case .failure(let refusal):
+            return .refused(refusal.refusal)
+        case .success(let place):
+            touch(place) { attempt in
+                attempt.progress = progress
+                if let lock { attempt.lock = lock }
+            }
+            return .desire(state.groups[place.group].attempts[place.attempt].desire)
+        }
+    }
+
+    mutating func contact(_ call: JobCall, logBytes: Int64) -> SessionAnswer {
+        switch holder(of: call) {
+        case .failure(let refusal):
+            return .refused(refusal.refusal)
+        case .success(let place):
+            touch(place) { $0.logBytes = max($0.logBytes, logBytes) }
+            return .desire(state.groups[place.group].attempts[place.attempt].desire)
+        }
+    }
+
+    mutating func prepareCommit(_ call: JobCall, _ result: BackupResult, _ permit: String) -> SessionAnswer {
+        switch holder(of: call) {
+        case .failure(let refusal):
+            return .refused(refusal.refusal)
+        case .success(let place):
+            let attempt = state.groups[place.group].attempts[place.attempt]
+            guard state.kind == .backup else {
+                return .refused(.contradiction("job \(call.jobID) is a restore and has nothing to publish"))
+            }
+            // Asked again, perhaps because the answer was lost: the same permit, also while stopping.
+            if let permit = attempt.permit {
+                touch(place) { _ in }
+                return .permit(permit)
+            }
+            guard state.stage == .running else { return .refused(.stopping) }
+            let group = state.groups[place.group].name
+            guard result.group == group else {
+                return .refused(
+                    .contradiction("job \(call.jobID) is for group \(group), but dumped group \(result.group)")
+                )
+            }
+            touch(place) { attempt in
+                attempt.permit = permit
+                attempt.phase = .committing
+            }
+            record("Committing", "\(attempt.pod) has all data of \(group) in the repository and may publish it")
+            return .permit(permit)
+        }
+    }
+
+    mutating func complete(_ call: JobCall, _ outcome: JobOutcome, logBytes: Int64) -> SessionAnswer {
+        guard let place = state.find(job: call.jobID) else { return .refused(.unknownJob) }
+        let attempt = state.groups[place.group].attempts[place.attempt]
+        guard attempt.agentID == call.agentID else { return .refused(.notYours) }
+        if let stored = attempt.outcome {
+            return stored == outcome ? .accepted : .refused(.alreadyCompleted)
+        }
+        switch holder(of: call) {
+        case .failure(let refusal): return .refused(refusal.refusal)
+        case .success: break
+        }
+        let ended = now
+        touch(place) { attempt in
+            attempt.outcome = outcome
+            attempt.logBytes = max(attempt.logBytes, logBytes)
+            attempt.endedAt = ended
+            if attempt.lock?.isHeld == true {
+                // The job is over and so is its lock, unless the ledger learns otherwise from the member itself.
+                attempt.lock = outcome.backup?.lock ?? attempt.lock
+            }
+        }
+        if let failure = outcome.failure ?? contradiction(in: outcome, of: attempt) {
+            failed(place, failure)
+        } else {
+            succeeded(place, outcome)
+        }
+        return .accepted
+    }
+
+    private mutating func succeeded(_ place: (group: Int, attempt: Int), _ outcome: JobOutcome) {
+        state.groups[place.group].attempts[place.attempt].phase = .succeeded
+        if let lock = outcome.backup?.lock { state.groups[place.group].attempts[place.attempt].lock = lock }
+        let attempt = state.groups[place.group].attempts[place.attempt]
+        record("JobSucceeded", "\(attempt.pod) finished group \(state.groups[place.group].name)")
+        guard state.groups.allSatisfy(\.isDone) else {
+            if state.stage == .stopping { endStoppingIfPossible() }
+            return
+        }
+        if let stopping = state.stopping {
+            record("StopTooLate", "everything was finished before it could be stopped (\(stopping.reason))")
+            state.stopping = nil
+            state.stoppingSince = nil
+        }
+        state.dataCompleteAt = now
+        if state.kind == .backup {
+            state.stage = .finalizing
+            effects.append(.writeManifest)
+        } else {
+            clean(.init(phase: .succeeded, reason: "Succeeded", message: restoreSummary()))
+        }
+    }
+
+    private mutating func failed(_ place: (group: Int, attempt: Int), _ failure: JobFailure) {
+        let isCancelled = failure.code == "cancelled" && state.stopping != nil
+        state.groups[place.group].attempts[place.attempt].phase = isCancelled ? .cancelled : .failed
+        attemptEnded(place, failure)
+    }
+
+    /// An attempt is over without success: another one, or the end.
+    mutating func attemptEnded(_ place: (group: Int, attempt: Int), _ failure: JobFailure) {
+        state.groups[place.group].attempts[place.attempt].failure = failure
+        state.groups[place.group].attempts[place.attempt].endedAt = now
+        let attempt = state.groups[place.group].attempts[place.attempt]
+        guard state.stage == .running else {
+            endStoppingIfPossible()
+            return
+        }
+        let text = "attempt \(attempt.number) on \(attempt.pod) failed (\(failure.code)): \(failure.message)"
+        if failure.isRetryable, attempt.number < state.plan.maximumAttempts {
+            state.groups[place.group].notBefore = now.adding(milliseconds: state.plan.retryDelayMs)
+            record("Retrying", "\(text); tries again in \(GoDuration(milliseconds: state.plan.retryDelayMs))")
+        } else {
+            record("JobFailed", text)
+            let tries = attempt.number > 1 ? " after \(attempt.number) attempts" : ""
+            stop(
+                .init(
+                    phase: .failed,
+                    reason: Self.camelCase(failure.code),
+                    message: "\(attempt.pod): \(failure.message)\(tries)"
+                )
+            )
+        }
+    }
+
+    private func contradiction(in outcome: JobOutcome, of attempt: Attempt) -> JobFailure? {
+        let message: String
+        switch state.kind {
+        case .backup:
+            guard let result = outcome.backup else {
+                message = "the agent reported neither a backup nor a failure"
+                break
+            }
+            if attempt.permit == nil {
+                message = "the agent published without a permit"
+            } else if result.snapshotID == nil {
+                message = "the agent reported success without a snapshot"
+            } else {
+                return nil
+            }
+        case .restore:
+            if outcome.restore != nil { return nil }
+            message = "the agent reported neither a restore nor a failure"
+        }
+        return JobFailure(code: "protocol", message: message, isRetryable: false)
+    }
+
+    private struct RefusalError: Error {
+        var refusal: Refusal
+    }
+
+    /// The attempt that a call is about, if the caller holds its group's current fence.
+    private func holder(of call: JobCall) -> Result<(group: Int, attempt: Int), RefusalError> {
+        guard let place = state.find(job: call.jobID) else { return .failure(.init(refusal: .unknownJob)) }
+        let group = state.groups[place.group]
+        let attempt = group.attempts[place.attempt]
+        guard attempt.agentID == call.agentID else { return .failure(.init(refusal: .notYours)) }
+        guard call.fence == attempt.fence, attempt.fence == group.fence, attempt.phase != .lost else {
+            return .failure(.init(refusal: .fenced))
+        }
+        guard !attempt.isOver else { return .failure(.init(refusal: .finished)) }
+        return .success(place)
+    }
+
+    private mutating func touch(_ place: (group: Int, attempt: Int), _ change: (inout Attempt) -> Void) {
+        let name = state.groups[place.group].name
+        if state.groups[place.group].attempts[place.attempt].startedAt == nil {
+            state.groups[place.group].attempts[place.attempt].startedAt = now
+            state.groups[place.group].attempts[place.attempt].phase = .running
+            let attempt = state.groups[place.group].attempts[place.attempt]
+            record("JobRunning", "\(attempt.pod) began attempt \(attempt.number) of group \(name)")
+        }
+        state.groups[place.group].attempts[place.attempt].lastContact = now
+        state.groups[place.group].attempts[place.attempt].isReportedLost = false
+        change(&state.groups[place.group].attempts[place.attempt])
+    }
+
+    private func restoreSummary() -> String {
+        let results = state.groups.compactMap { $0.attempts.last?.outcome?.restore }
+        let documents = results.reduce(0) { $0 + $1.documents }
+        let namespaces = results.reduce(0) { $0 + $1.namespaces }
+        return "restored \(documents) documents in \(namespaces) collections from \(state.sourceSession ?? "a backup")"
+    }
+
+    /// `databaseUnreachable` → `DatabaseUnreachable`.
+    static func camelCase(_ code: String) -> String {
+        code.prefix(1).uppercased() + code.dropFirst()
+    }
+}

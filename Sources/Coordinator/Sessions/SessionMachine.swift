@@ -1,0 +1,210 @@
+import BackupModel
+
+/// The life of a session as a pure function: `(state, event, now) → (state, effects, answer)`.
+///
+/// ```
+/// pending ⇄ queued → preparing → running → finalizing → cleaning → ended
+///                        └──────────┴─ stopping ─────────┘
+/// ```
+/// A backup's manifest is written in `finalizing`, which is entered only when every group has its snapshot. Whoever
+/// runs the machine stores the new state before it carries out effects or gives the answer away, so that after a
+/// crash the same state gives the same effects again (``resume(_:)``).
+struct SessionMachine {
+    /// What one step gives.
+    struct Transition: Sendable, Hashable {
+        var state: SessionState
+        var effects: [SessionEffect]
+        var answer: SessionAnswer
+    }
+
+    var state: SessionState
+    let now: Timestamp
+    let timings: SessionTimings
+    var effects: [SessionEffect] = []
+
+    /// One step.
+    static func step(
+        _ state: SessionState,
+        _ event: SessionEvent,
+        now: Timestamp,
+        timings: SessionTimings
+    ) -> Transition {
+        var machine = SessionMachine(state: state, now: now, timings: timings)
+        let answer = machine.apply(event)
+        return Transition(state: machine.state, effects: machine.effects, answer: answer)
+    }
+
+    /// The effects that were under way when the state was stored: to be started again after a restart.
+    static func resume(_ state: SessionState) -> [SessionEffect] {
+        switch state.stage {
+        case .preparing: [.prepare]
+        case .finalizing: [.writeManifest]
+        case .cleaning: [.clean]
+        case .pending, .queued, .running, .stopping, .ended: []
+        }
+    }
+
+    private mutating func apply(_ event: SessionEvent) -> SessionAnswer {
+        switch event {
+        case .heartbeat(let call, let progress, let lock): return heartbeat(call, progress, lock)
+        case .contact(let call, let logBytes): return contact(call, logBytes: logBytes)
+        case .prepareCommit(let call, let result, let permit): return prepareCommit(call, result, permit)
+        case .complete(let call, let outcome, let logBytes): return complete(call, outcome, logBytes: logBytes)
+        case .observed(let surroundings): observe(surroundings)
+        case .prepared(let sources): prepared(sources)
+        case .prepareFailed(let message, let isRetryable): prepareFailed(message, isRetryable)
+        case .cancel(let requester): cancel(by: requester)
+        case .restarted: restarted()
+        case .manifestWritten: manifestWritten()
+        case .manifestFailed(let message, let isRetryable): manifestFailed(message, isRetryable)
+        case .cleaned(let problem): cleaned(problem)
+        }
+        return .accepted
+    }
+
+    mutating func record(_ type: String, _ message: String) {
+        effects.append(.record(type: type, message: message))
+    }
+
+    // MARK: Looking around
+
+    private mutating func observe(_ surroundings: Surroundings) {
+        switch state.stage {
+        case .pending, .queued:
+            if !deadlinePassed() { begin(surroundings) }
+        case .preparing:
+            _ = deadlinePassed()
+        case .running:
+            watchLeases(surroundings)
+            if state.stage == .running, !deadlinePassed() { assignJobs(surroundings) }
+        case .stopping:
+            watchLeases(surroundings)
+            endStoppingIfPossible()
+        case .finalizing, .cleaning, .ended:
+            break
+        }
+    }
+
+    private mutating func deadlinePassed() -> Bool {
+        guard now >= state.deadline else { return false }
+        let seconds = state.plan.timeOutMs / 1000
+        var message = "\(state.kind.rawValue) did not finish within \(GoDuration(seconds: seconds))"
+        if let waitingFor = state.waitingFor { message += "; it was waiting for \(waitingFor)" }
+        stop(.init(phase: .failed, reason: "DeadlineExceeded", message: message))
+        return true
+    }
+
+    private mutating func begin(_ surroundings: Surroundings) {
+        if let notBefore = state.notBefore, now < notBefore { return }
+        if let other = surroundings.busyWith {
+            wait(for: "session \(other) to finish on the same target")
+            return
+        }
+        let usable = surroundings.agents.filter { $0.isConnected && !$0.isGone && $0.member.isReachable }
+        guard surroundings.isSettled, !usable.isEmpty else {
+            let target = state.target
+            if surroundings.isSettled, now >= state.created.adding(milliseconds: timings.agentWaitMs) {
+                let connected = surroundings.agents.filter { $0.isConnected && !$0.isGone }
+                let message =
+                    connected.isEmpty
+                    ? "no agent of target \(target) is connected; start remora-agent beside its members"
+                    : "no agent of target \(target) reaches its database: "
+                        + connected.map { "\($0.pod): \($0.member.problems.first ?? "not reachable")" }
+                        .joined(separator: "; ")
+                stop(.init(phase: .failed, reason: "NoAgent", message: message))
+            } else {
+                wait(for: "an agent of target \(target)")
+            }
+            return
+        }
+        let names = Set(usable.filter { $0.member.role != .arbiter }.map(MemberChoice.group)).sorted()
+        guard let name = names.first, names.count == 1 else {
+            let message =
+                names.isEmpty
+                ? "target \(state.target) has arbiters only"
+                : "target \(state.target) has \(names.count) groups (\(names.joined(separator: ", "))); this version "
+                    + "backs up one replica set or standalone per target: give each its own AppBinding"
+            stop(.init(phase: .failed, reason: "UnsupportedTopology", message: message))
+            return
+        }
+        if let reason = Self.reasonAgainst(group: name) {
+            stop(.init(phase: .failed, reason: "UnusableGroupName", message: reason))
+            return
+        }
+        if state.groups.isEmpty { state.groups = names.map(GroupState.init) }
+        state.stage = .preparing
+        state.waitingFor = nil
+        state.notBefore = nil
+        state.preparations += 1
+        // Before the effect, not after it: a crash in between must not leave lock files that nobody looks for.
+        state.hasRepositoryLocks = true
+        effects.append(.prepare)
+        if state.preparations == 1 {
+            record("Started", "\(state.kind.rawValue) of \(state.target) began with \(names.joined(separator: ", "))")
+        }
+    }
+
+    private mutating func wait(for what: String) {
+        guard state.stage != .queued || state.waitingFor != what else { return }
+        state.stage = .queued
+        state.waitingFor = what
+        record("Queued", "waits for \(what)")
+    }
+
+    /// Why a group's name can't be part of a storage key, or nil.
+    static func reasonAgainst(group: String) -> String? {
+        let isGood = { (byte: UInt8) in
+            (byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a)
+                || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_") || byte == UInt8(ascii: ".")
+        }
+        if StorageLayout.reservedGroups.contains(group) {
+            return "group '\(group)' has a name that Remora needs for itself; rename the replica set"
+        }
+        guard !group.isEmpty, group.utf8.count <= 200, !group.hasPrefix("."), group.utf8.allSatisfy(isGood) else {
+            return "group '\(group)' has a name that can't be part of a storage key; letters, digits, '-', '_' and '.' can"
+        }
+        return nil
+    }
+
+    // MARK: Repositories
+
+    private mutating func prepared(_ sources: PreparedSources?) {
+        guard state.stage == .preparing else { return }
+        if state.kind == .restore {
+            for index in state.groups.indices {
+                state.groups[index].source = sources?.groups[state.groups[index].name]
+            }
+            if let group = state.groups.first(where: { $0.source == nil }) {
+                let message = "the backup has nothing for group \(group.name)"
+                stop(.init(phase: .failed, reason: "SourceIncomplete", message: message))
+                return
+            }
+            state.sourceSession = sources?.session
+        }
+        state.stage = .running
+        record("RepositoryReady", "repository \(state.plan.repository) is initialised and locked for this session")
+    }
+
+    private mutating func prepareFailed(_ message: String, _ isRetryable: Bool) {
+        guard state.stage == .preparing else { return }
+        if isRetryable, state.preparations < timings.maximumTries {
+            state.stage = .queued
+            state.notBefore = now.adding(milliseconds: timings.prepareRetryMs)
+            state.waitingFor = "another try at the repository"
+            record("RepositoryNotReady", "\(message); tries again")
+        } else {
+            stop(.init(phase: .failed, reason: "RepositoryNotReady", message: message))
+        }
+    }
+
+    // MARK: Restart
+
+    private mutating func restarted() {
+        for group in state.groups.indices {
+            for attempt in state.groups[group].attempts.indices where !state.groups[group].attempts[attempt].isOver {
+                state.groups[group].attempts[attempt].lastContact = now
+            }
+        }
+        if state.stage == .stopping { state.stoppingSince = now }
+    }
+}
