@@ -16,6 +16,12 @@ public struct HTTPRequest: Sendable {
     ///
     /// For a long poll: longer than the server's keep-alives are apart.
     public var idleTimeout: Duration?
+    /// Don't use a kept connection.
+    ///
+    /// When a kept connection breaks before any answer, libcurl sends the request again by itself, though the server may
+    /// have carried it out. That is right for what may be repeated, and wrong for a condition such as `If-None-Match: *`,
+    /// whose second sending would be refused because of the first one's success.
+    public var usesFreshConnection: Bool
     /// A longer response body fails with `.tooLarge`.
     ///
     /// `HTTPClient.stream` doesn't heed it: its caller bounds what it keeps.
@@ -29,6 +35,7 @@ public struct HTTPRequest: Sendable {
         body: [UInt8] = [],
         timeout: Duration? = .seconds(300),
         idleTimeout: Duration? = .seconds(60),
+        usesFreshConnection: Bool = false,
         maxResponseBytes: Int = 64 << 20
     ) {
         self.method = method
@@ -37,6 +44,7 @@ public struct HTTPRequest: Sendable {
         self.body = body
         self.timeout = timeout
         self.idleTimeout = idleTimeout
+        self.usesFreshConnection = usesFreshConnection
         self.maxResponseBytes = maxResponseBytes
     }
 

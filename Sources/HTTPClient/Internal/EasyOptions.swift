@@ -78,6 +78,7 @@ final class EasyOptions: Sendable {
         let request = transfer.request
         setter.set(CURLOPT_URL, request.url)
         setter.set(CURLOPT_CUSTOMREQUEST, request.method)
+        if request.usesFreshConnection { setter.set(CURLOPT_FRESH_CONNECT, 1) }
         if request.method == "HEAD" {
             setter.set(CURLOPT_NOBODY, 1)
         } else if !request.body.isEmpty || ["PUT", "POST", "PATCH"].contains(request.method) {
@@ -135,7 +136,7 @@ final class EasyOptions: Sendable {
 
     /// Whether a proxy could never reach the host, because it is this machine.
     static func isLoopback(_ host: Substring) -> Bool {
-        host == "::1" || host.lowercased() == "localhost"
+        host == "::1" || host.lowercased() == "localhost" || host.lowercased().hasSuffix(".localhost")
             || (host.hasPrefix("127.")
                 && host.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (0x30...0x39).contains($0) })
     }

@@ -218,6 +218,8 @@ public final class S3Store: ObjectStore {
             body: call.body,
             timeout: configuration.requestTimeout,
             idleTimeout: configuration.idleTimeout,
+            // Sent twice unseen, a conditional put would be refused because of its own success.
+            usesFreshConnection: call.headers.contains { $0.0 == "if-none-match" },
             maxResponseBytes: call.maxResponseBytes
         )
         do {
