@@ -1,13 +1,40 @@
-# Thin: each target is a line or two that a person could type.
-.PHONY: deps format lint
+# Thin: each target is a line or two that a person could type. `make demo` and `make test` need nothing before them.
+.PHONY: demo test unit end-to-end build release bench deps format lint clean
+
+# A real replica set, backed up beside its members, destroyed, restored, proven equal. KEEP=1 leaves it running.
+demo: deps release
+	@KEEP=$(KEEP) .build/release/remora-demo
+
+# Every test: those without servers of their own side by side, whole flows on real servers one after the other.
+test: deps lint build unit end-to-end
+
+unit:
+	swift test --skip-build --skip EndToEnd
+
+end-to-end:
+	swift test --skip-build --filter EndToEnd --no-parallel
+
+build:
+	swift build --build-tests --explicit-target-dependency-import-check error
+
+release:
+	swift build -c release
+
+# Speed and memory against the floors and against restic, as ratios of one run (DOCUMENTS=1000000).
+bench: deps release
+	@.build/release/remora-benchmark $(DOCUMENTS)
 
 # What building, testing and the demonstration need (Debian packages; test servers into .tools/venv).
 deps:
 	@./.ci/deps
 
 # Swift sources as .swift-format says.
+sources := Package.swift Sources Tests agent coordinator benchmarks
 format:
-	swift format --in-place --parallel --configuration .swift-format -r Package.swift Sources Tests agent coordinator
+	swift format --in-place --parallel --configuration .swift-format -r $(sources)
 
 lint:
-	swift format lint --strict --parallel --configuration .swift-format -r Package.swift Sources Tests agent coordinator
+	swift format lint --strict --parallel --configuration .swift-format -r $(sources)
+
+clean:
+	swift package clean

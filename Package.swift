@@ -95,6 +95,9 @@ let package = Package(
         program("remora", ["BackupModel", "HTTPClient", "Repository", "ObjectStorage", "Engines", logging, arguments]),
 
         library("TestSupport", ["BSON", "CMongoC", "ObjectStorage"], path: "Tests/Support"),
+        program("remora-demo", ["TestSupport"], path: "Tests/Demo"),
+        program("remora-benchmark", ["TestSupport", "CCrypto", "CZstd", "CPlatform"], path: "benchmarks"),
+        tests("SupportTests", ["TestSupport"]),
         tests("BSONTests", ["BSON"]),
         tests("HTTPClientTests", ["HTTPClient"]),
         tests("ObjectStorageTests", ["ObjectStorage", "TestSupport"]),

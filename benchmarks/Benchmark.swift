@@ -24,21 +24,31 @@ enum Benchmark {
         rows.append(
             try await measure("floor: read through cursors", beside: source) {
                 _ = try await Floor.read(source, Load.collections, of: Load.database)
-            })
+            }
+        )
         rows.append(
             try await measure("floor: read, hash, zstd 1, seal on all cores", beside: source) {
                 _ = try await Floor.readAndSeal(source, Load.collections, of: Load.database)
-            })
+            }
+        )
 
         let remora = try Remora(directory)
         rows.append(
             try await measure(
-                "remora: backup, empty repository", beside: source, storedIn: remora.repository,
-                remora.backup(source)))
+                "remora: backup, empty repository",
+                beside: source,
+                storedIn: remora.repository,
+                remora.backup(source)
+            )
+        )
         rows.append(
             try await measure(
-                "remora: backup, nothing changed", beside: source, storedIn: remora.repository,
-                remora.backup(source)))
+                "remora: backup, nothing changed",
+                beside: source,
+                storedIn: remora.repository,
+                remora.backup(source)
+            )
+        )
 
         let target = try await MongoServer.start(options, in: directory)
         rows.append(try await measure("remora: restore, empty server", beside: target, remora.restore(target)))
@@ -47,12 +57,20 @@ enum Benchmark {
         try await peer.prepare(source)
         rows.append(
             try await measure(
-                "restic backup --stdin of the same bytes from a file", beside: source, storedIn: peer.repository,
-                peer.backup()))
+                "restic backup --stdin of the same bytes from a file",
+                beside: source,
+                storedIn: peer.repository,
+                peer.backup()
+            )
+        )
         rows.append(
             try await measure(
-                "restic backup --stdin again, nothing changed", beside: source, storedIn: peer.repository,
-                peer.backup()))
+                "restic backup --stdin again, nothing changed",
+                beside: source,
+                storedIn: peer.repository,
+                peer.backup()
+            )
+        )
         report(documents, bytes, rows)
         await source.kill()
         await target.kill()
@@ -60,7 +78,9 @@ enum Benchmark {
 
     private static func report(_ documents: Int, _ bytes: Int, _ rows: [Measurement]) {
         let megabytes = Double(bytes) / 1e6
-        print("\(documents) documents, \(Int(megabytes)) MB of BSON, \(ProcessInfo.processInfo.activeProcessorCount) cores\n")
+        print(
+            "\(documents) documents, \(Int(megabytes)) MB of BSON, \(ProcessInfo.processInfo.activeProcessorCount) cores\n"
+        )
         print("| | wall s | CPU s | mongod CPU s | peak memory | stored |\n| --- | --- | --- | --- | --- | --- |")
         for row in rows { print(row.row) }
         let wall = rows.map(\.wallSeconds)
@@ -71,7 +91,11 @@ enum Benchmark {
         ratio("backup / read, hash, zstd, seal", wall[2] / wall[1], "≤ 1.3")
         ratio("unchanged backup / read", wall[3] / wall[0], "≤ 1.5")
         ratio("restic / backup, wall", wall[5] / wall[2], "reading not counted for restic")
-        ratio("restic / backup, CPU", (rows[5].cpuSeconds ?? 0) / (rows[2].cpuSeconds ?? 1), "reading not counted for restic")
+        ratio(
+            "restic / backup, CPU",
+            (rows[5].cpuSeconds ?? 0) / (rows[2].cpuSeconds ?? 1),
+            "reading not counted for restic"
+        )
         ratio("backup MB/s", megabytes / wall[2], "")
         ratio("restore MB/s", megabytes / wall[4], "")
     }
@@ -91,14 +115,20 @@ private struct Remora {
 
     func backup(_ server: MongoServer) -> Command {
         Command(
-            program, ["repo", "backup", "--repository", repository, "--from", server.uri(as: nil)],
-            environment: environment, limit: .seconds(900))
+            program,
+            ["repo", "backup", "--repository", repository, "--from", server.uri(as: nil)],
+            environment: environment,
+            limit: .seconds(900)
+        )
     }
 
     func restore(_ server: MongoServer) -> Command {
         Command(
-            program, ["repo", "restore", "latest", "--repository", repository, "--to", server.uri(as: nil)],
-            environment: environment, limit: .seconds(900))
+            program,
+            ["repo", "restore", "latest", "--repository", repository, "--to", server.uri(as: nil)],
+            environment: environment,
+            limit: .seconds(900)
+        )
     }
 }
 
@@ -127,13 +157,21 @@ private struct Peer {
         }
         guard fclose(file) == 0 else { throw TestSupportError("cannot write \(dump)") }
         try await Command(
-            Tools.restic(), ["init", "--repository-version", "2", "-r", repository], environment: environment
+            Tools.restic(),
+            ["init", "--repository-version", "2", "-r", repository],
+            environment: environment
         ).run()
     }
 
     func backup() throws -> Command {
         Command(
-            "/bin/sh", ["-c", "exec \"$0\" backup --stdin --stdin-filename dump.bson -q -r \"$1\" <\"$2\"", try Tools.restic(), repository, dump],
-            environment: environment, limit: .seconds(900))
+            "/bin/sh",
+            [
+                "-c", "exec \"$0\" backup --stdin --stdin-filename dump.bson -q -r \"$1\" <\"$2\"", try Tools.restic(),
+                repository, dump,
+            ],
+            environment: environment,
+            limit: .seconds(900)
+        )
     }
 }

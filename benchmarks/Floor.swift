@@ -41,7 +41,8 @@ enum Floor {
     private static let batches = #"{"batchSize": 2000}"#
 
     private static func eachCollection(
-        _ collections: [String], _ body: @Sendable @escaping (String) async throws -> Int
+        _ collections: [String],
+        _ body: @Sendable @escaping (String) async throws -> Int
     ) async throws -> Int {
         try await withThrowingTaskGroup(of: Int.self) { group in
             for collection in collections { group.addTask { try await body(collection) } }

@@ -29,26 +29,38 @@ struct Measurement: Sendable {
 
 /// Measures a step that runs in this process.
 func measure(
-    _ name: String, beside server: MongoServer, _ body: () async throws -> Void
+    _ name: String,
+    beside server: MongoServer,
+    _ body: () async throws -> Void
 ) async throws -> Measurement {
     let (own, mongod, start) = (ownCPU(), cpu(of: server), ContinuousClock.now)
     try await body()
     return Measurement(
-        name: name, wallSeconds: seconds(since: start), cpuSeconds: ownCPU() - own,
-        mongodSeconds: cpu(of: server) - mongod)
+        name: name,
+        wallSeconds: seconds(since: start),
+        cpuSeconds: ownCPU() - own,
+        mongodSeconds: cpu(of: server) - mongod
+    )
 }
 
 /// Measures a program from its start to its end; it must succeed.
 func measure(
-    _ name: String, beside server: MongoServer, storedIn directory: String? = nil, _ command: Command
+    _ name: String,
+    beside server: MongoServer,
+    storedIn directory: String? = nil,
+    _ command: Command
 ) async throws -> Measurement {
     let before = directory.map(size(of:))
     let (mongod, start) = (cpu(of: server), ContinuousClock.now)
     let output = try await command.run()
     return Measurement(
-        name: name, wallSeconds: seconds(since: start), cpuSeconds: output.usage?.cpuSeconds,
-        mongodSeconds: cpu(of: server) - mongod, peakBytes: output.usage?.peakBytes,
-        storedBytes: directory.map { size(of: $0) - (before ?? 0) })
+        name: name,
+        wallSeconds: seconds(since: start),
+        cpuSeconds: output.usage?.cpuSeconds,
+        mongodSeconds: cpu(of: server) - mongod,
+        peakBytes: output.usage?.peakBytes,
+        storedBytes: directory.map { size(of: $0) - (before ?? 0) }
+    )
 }
 
 private func seconds(since start: ContinuousClock.Instant) -> Double {
@@ -61,13 +73,15 @@ func size(of directory: String) -> Int {
     return paths.reduce(into: 0) { total, path in
         guard let path = path as? String else { return }
         var status = stat()
-        if stat("\(directory)/\(path)", &status) == 0, status.st_mode & S_IFMT == S_IFREG { total += Int(status.st_size) }
+        if stat("\(directory)/\(path)", &status) == 0, status.st_mode & S_IFMT == S_IFREG {
+            total += Int(status.st_size)
+        }
     }
 }
 
 private func ownCPU() -> Double {
     var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     return Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
         + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6
 }
@@ -76,7 +90,8 @@ private func ownCPU() -> Double {
 private func cpu(of server: MongoServer) -> Double {
     guard
         let pid = server.server.process?.pid,
-        let text = FileManager.default.contents(atPath: "/proc/\(pid)/stat").map({ String(decoding: $0, as: UTF8.self) }),
+        let text = FileManager.default.contents(atPath: "/proc/\(pid)/stat").map({ String(decoding: $0, as: UTF8.self) }
+        ),
         let end = text.lastIndex(of: ")")
     else { return 0 }
     let fields = text[text.index(after: end)...].split(separator: " ")

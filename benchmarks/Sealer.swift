@@ -3,7 +3,9 @@ import CZstd
 import TestSupport
 
 /// Hash, zstd level 1, AES-256-CTR and Poly1305 of a chunk: the least that an encrypted, deduplicating repository does.
-final class Sealer {
+///
+/// One reader uses it at a time.
+final class Sealer: @unchecked Sendable {
     private let compressor: OpaquePointer
     private let cipher: OpaquePointer
     private let hash: OpaquePointer
@@ -47,7 +49,19 @@ final class Sealer {
         var tagLength = 0
         guard
             EVP_Q_mac(
-                nil, "POLY1305", nil, nil, nil, key, key.count, compressed, size, &tag, tag.count, &tagLength) != nil
+                nil,
+                "POLY1305",
+                nil,
+                nil,
+                nil,
+                key,
+                key.count,
+                compressed,
+                size,
+                &tag,
+                tag.count,
+                &tagLength
+            ) != nil
         else { throw TestSupportError("Poly1305 failed") }
     }
 }

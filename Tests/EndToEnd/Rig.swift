@@ -27,13 +27,22 @@ final class Rig: Sendable {
     ) async throws -> Rig {
         let set = try await ReplicaSet.start(members, in: directory)
         let deployment = try Deployment(
-            in: directory, binaries: .beside(), repository: repository, configuration: configuration,
-            storageSecret: storageSecret, coordinatorArguments: coordinatorArguments, agentSettings: agentSettings)
+            in: directory,
+            binaries: .beside(),
+            repository: repository,
+            configuration: configuration,
+            storageSecret: storageSecret,
+            coordinatorArguments: coordinatorArguments,
+            agentSettings: agentSettings
+        )
         try await deployment.startCoordinator()
         let agents = try set.members.enumerated().map { index, member in
             try deployment.makeAgent(
-                "mongo-\(index)", uri: "mongodb://\(member.address)/?authSource=admin", user: MongoUser.remora.name,
-                password: MongoUser.remora.password)
+                "mongo-\(index)",
+                uri: "mongodb://\(member.address)/?authSource=admin",
+                user: MongoUser.remora.name,
+                password: MongoUser.remora.password
+            )
         }
         for agent in agents { try await agent.launch() }
         let rig = Rig(directory, set, deployment, agents)
@@ -112,8 +121,14 @@ func withRig(
 ) async throws {
     try await withTestDirectory(name) { directory in
         let rig = try await Rig.start(
-            in: directory, members: members, repository: repository, configuration: configuration,
-            storageSecret: storageSecret, coordinatorArguments: coordinatorArguments, agentSettings: agentSettings)
+            in: directory,
+            members: members,
+            repository: repository,
+            configuration: configuration,
+            storageSecret: storageSecret,
+            coordinatorArguments: coordinatorArguments,
+            agentSettings: agentSettings
+        )
         do {
             try await body(rig)
             await rig.stop()

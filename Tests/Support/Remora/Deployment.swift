@@ -1,9 +1,9 @@
 import Foundation
 
-/// A whole Remora as a person would start it, in one directory: coordinator with objects, secrets and state, agents
-/// beside database members, and the command line to drive it. Everything is our real programs as processes.
+/// A whole Remora as a person would start it, in one directory.
 ///
-/// The names are fixed, so that tests read alike: namespace `demo`, target `shop`, repository `main`,
+/// A coordinator with objects, secrets and state, agents beside database members, and the command line to drive it:
+/// everything is our real programs as processes. The names are fixed, so that tests read alike: namespace `demo`, target `shop`, repository `main`,
 /// configuration `shop`.
 public final class Deployment: Sendable {
     /// Where everything lies.
@@ -20,10 +20,14 @@ public final class Deployment: Sendable {
     /// Writes objects and secrets, and describes the coordinator without starting it.
     ///
     /// - Parameters:
+    ///   - directory: where everything goes.
+    ///   - binaries: the programs.
     ///   - repository: YAML of `spec.backend`, indented by four spaces; the default is a directory `repository`.
     ///   - configuration: more lines of `BackupConfiguration.spec`, indented by two spaces.
     ///   - storageSecret: keys and values besides `RESTIC_PASSWORD`.
-    ///   - coordinatorArguments: more arguments.
+    ///   - coordinatorArguments: more arguments of the coordinator.
+    ///   - agentSettings: environment of the agents.
+    /// - Throws: `TestSupportError` when a file can't be written.
     public init(
         in directory: TestDirectory,
         binaries: Binaries,
@@ -41,7 +45,9 @@ public final class Deployment: Sendable {
         for folder in ["objects", "secrets/storage", "state"] { _ = try directory.makeDirectory(folder) }
         let backend = repository ?? "    local:\n      mountPath: \(directory.appending("repository"))"
         try directory.write(
-            Self.objects(backend: backend, configuration: configuration), to: "objects/shop.yaml")
+            Self.objects(backend: backend, configuration: configuration),
+            to: "objects/shop.yaml"
+        )
         try directory.write(Self.repositoryPassword, to: "secrets/storage/RESTIC_PASSWORD")
         for (key, value) in storageSecret { try directory.write(value, to: "secrets/storage/\(key)") }
         try directory.write("enrolment-\(UInt64.random(in: .min ... .max))", to: "enrolment.token")
@@ -53,7 +59,8 @@ public final class Deployment: Sendable {
                 "--state", directory.appending("state"), "--listen", "127.0.0.1:\(port)",
                 "--enrolment-token-file", directory.appending("enrolment.token"),
             ] + coordinatorArguments,
-            logPath: directory.appending("coordinator.log"))
+            logPath: directory.appending("coordinator.log")
+        )
     }
 
     private let agentSettings: [String: String]
@@ -108,7 +115,11 @@ public final class Deployment: Sendable {
 
     /// Describes an agent beside a member; `launch` starts it.
     public func makeAgent(
-        _ name: String, uri: String, user: String? = nil, password: String? = nil, arguments: [String] = []
+        _ name: String,
+        uri: String,
+        user: String? = nil,
+        password: String? = nil,
+        arguments: [String] = []
     ) throws -> Server {
         var all = [
             "--coordinator", url, "--enrolment-token-file", directory.appending("enrolment.token"),
@@ -124,8 +135,12 @@ public final class Deployment: Sendable {
             ]
         }
         return Server(
-            "agent \(name)", program: binaries.path("remora-agent"), arguments: all + arguments,
-            environment: agentSettings, logPath: directory.appending("agent-\(name).log"))
+            "agent \(name)",
+            program: binaries.path("remora-agent"),
+            arguments: all + arguments,
+            environment: agentSettings,
+            logPath: directory.appending("agent-\(name).log")
+        )
     }
 
     /// The environment that makes `remora` speak to this coordinator.
@@ -136,14 +151,20 @@ public final class Deployment: Sendable {
     /// Runs `remora` with these arguments; a failing exit is an answer.
     public func remora(_ arguments: String..., limit: Duration = .seconds(180)) async throws -> Command.Output {
         try await Command(
-            binaries.path("remora"), arguments, environment: clientEnvironment, limit: limit
+            binaries.path("remora"),
+            arguments,
+            environment: clientEnvironment,
+            limit: limit
         ).output()
     }
 
     /// Runs `remora … -o json` and decodes what it prints.
     public func json(_ arguments: String..., limit: Duration = .seconds(180)) async throws -> JSONValue {
         let output = try await Command(
-            binaries.path("remora"), arguments + ["-o", "json"], environment: clientEnvironment, limit: limit
+            binaries.path("remora"),
+            arguments + ["-o", "json"],
+            environment: clientEnvironment,
+            limit: limit
         ).run()
         return try JSONDecoder().decode(JSONValue.self, from: Data(output.bytes))
     }

@@ -12,13 +12,14 @@ public enum JSONValue: Decodable, Sendable, Hashable {
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {
             self = .null
-        } else if let value = try? container.decode(Bool.self) {  // the next form is tried: losing the error is the way to ask
+        } else if let value = try? container.decode(Bool.self) {
+            // Losing these errors is the way to ask which form it has.
             self = .bool(value)
-        } else if let value = try? container.decode(Double.self) {  // likewise
+        } else if let value = try? container.decode(Double.self) {
             self = .number(value)
-        } else if let value = try? container.decode(String.self) {  // likewise
+        } else if let value = try? container.decode(String.self) {
             self = .string(value)
-        } else if let value = try? container.decode([JSONValue].self) {  // likewise
+        } else if let value = try? container.decode([JSONValue].self) {
             self = .array(value)
         } else {
             self = .object(try container.decode([String: JSONValue].self))
