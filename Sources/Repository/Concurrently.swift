@@ -1,7 +1,9 @@
 /// Runs `work` on all items, at most `limit` at once, and hands each result to `consume` one after another, in no
 /// promised order.
 func concurrently<Item: Sendable, Output: Sendable>(
-    _ items: some Sequence<Item>, limit: Int, work: @escaping @Sendable (Item) async throws -> Output,
+    _ items: some Sequence<Item>,
+    limit: Int,
+    work: @escaping @Sendable (Item) async throws -> Output,
     consume: (Item, Output) async throws -> Void
 ) async throws {
     try await withThrowingTaskGroup(of: (Item, Output).self) { group in

@@ -38,7 +38,9 @@ public final class Repository: Sendable {
     /// - Parameter kdf: how hard it is to try passwords.
     /// - Throws: `RepositoryError` with code `.alreadyInitialized` when there is one, or a part of one.
     public static func initialize(
-        at store: any ObjectStore, password: RepositoryPassword, kdf: KDFParameters = .standard
+        at store: any ObjectStore,
+        password: RepositoryPassword,
+        kdf: KDFParameters = .standard
     ) async throws -> Repository {
         try await refuseExisting(at: store)
         let master = try MasterKey.random()
@@ -55,7 +57,11 @@ public final class Repository: Sendable {
             try await store.delete(FileKind.key.path(keyID))
             throw existing(at: store, "another process has just initialized it")
         } catch {
-            throw RepositoryError(.storage, "can't store the configuration of a new repository in \(store.location)", cause: error)
+            throw RepositoryError(
+                .storage,
+                "can't store the configuration of a new repository in \(store.location)",
+                cause: error
+            )
         }
         return Repository(store: store, key: master, configuration: configuration)
     }
@@ -63,7 +69,8 @@ public final class Repository: Sendable {
     private static func existing(at store: any ObjectStore, _ reason: String) -> RepositoryError {
         RepositoryError(
             .alreadyInitialized,
-            "can't initialize a repository in \(store.location): \(reason); open it, or choose an empty place")
+            "can't initialize a repository in \(store.location): \(reason); open it, or choose an empty place"
+        )
     }
 
     private static func refuseExisting(at store: any ObjectStore) async throws {
@@ -97,56 +104,79 @@ public final class Repository: Sendable {
         } catch let error as ObjectStorageError where error.code == .notFound {
             throw RepositoryError(
                 .notARepository,
-                "there is no repository in \(store.location): it has no file \"config\"; check the location or initialize it")
+                "there is no repository in \(store.location): it has no file \"config\"; check the location or initialize it"
+            )
         } catch {
             throw RepositoryError(.storage, "can't open the repository in \(store.location)", cause: error)
         }
-        let master = try await findKey(at: store, password: password)
-        let context = try CryptoContext(master, level: 1)
-        guard let json = try stored.withUnsafeBytes({ try context.open($0) }) else {
-            throw RepositoryError(
-                .damaged, "the file \"config\" of the repository in \(store.location) is damaged: restore it from a copy")
-        }
+        let (master, json) = try await findKey(at: store, password: password, configuration: stored)
         let configuration: Configuration
         do {
             configuration = try Configuration(json: json)
         } catch {
             throw RepositoryError(
-                .damaged, "the file \"config\" of the repository in \(store.location) makes no sense", cause: error)
+                .damaged,
+                "the file \"config\" of the repository in \(store.location) makes no sense",
+                cause: error
+            )
         }
         guard (1...2).contains(configuration.version) else {
             throw RepositoryError(
                 .unsupportedVersion,
-                "the repository in \(store.location) has version \(configuration.version), and this program knows 1 and 2: use a newer one")
+                "the repository in \(store.location) has version \(configuration.version), and this program knows 1 and 2: use a newer one"
+            )
         }
         return Repository(store: store, key: master, configuration: configuration)
     }
 
-    /// The master key from the first key file that the password opens; like restic, at most 20 are tried.
-    private static func findKey(at store: any ObjectStore, password: RepositoryPassword) async throws -> MasterKey {
+    /// The master key from the first key file that the password opens, and the configuration that it opens.
+    ///
+    /// Like restic, at most 20 are tried. A key that opens, but not the configuration, is left over from an
+    /// initialization that lost a race.
+    private static func findKey(
+        at store: any ObjectStore,
+        password: RepositoryPassword,
+        configuration: [UInt8]
+    ) async throws -> (MasterKey, json: [UInt8]) {
         let files = try await store.files(.key)
         guard !files.isEmpty else {
             throw RepositoryError(
-                .notARepository, "the repository in \(store.location) has no key files, so no password opens it")
+                .notARepository,
+                "the repository in \(store.location) has no key files, so no password opens it"
+            )
         }
         var unreadable: (any Error)?
+        var isOpened = false
         for file in files.prefix(20) {
             do {
                 let json = try await store.read(.key, file.id)
-                if let master = try await KeyFile(json: json).open(password) { return master }
+                guard let master = try await KeyFile(json: json).open(password) else { continue }
+                let context = try CryptoContext(master, level: 1)
+                if let json = try configuration.withUnsafeBytes({ try context.open($0) }) { return (master, json) }
+                isOpened = true
             } catch is CancellationError {
                 throw CancellationError()
             } catch {
                 unreadable = error  // another key file may still fit; told if none does
             }
         }
+        if isOpened {
+            throw RepositoryError(
+                .damaged,
+                "the file \"config\" of the repository in \(store.location) is damaged: restore it from a copy"
+            )
+        }
         if let unreadable {
             throw RepositoryError(
-                .damaged, "no key file of the repository in \(store.location) opens with this password, and one is damaged",
-                cause: unreadable)
+                .damaged,
+                "no key file of the repository in \(store.location) opens with this password, and one is damaged",
+                cause: unreadable
+            )
         }
         throw RepositoryError(
-            .wrongPassword, "wrong password for the repository in \(store.location): none of its keys opens with it")
+            .wrongPassword,
+            "wrong password for the repository in \(store.location): none of its keys opens with it"
+        )
     }
 
     /// 32 bytes for the document chunker, derived from the master key: boundaries tell an onlooker nothing.

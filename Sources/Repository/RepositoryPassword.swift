@@ -27,8 +27,10 @@ public struct RepositoryPassword: Sendable, CustomStringConvertible, CustomDebug
             bytes = try LocalFile.readAll(path, limit: 1 << 20)
         } catch {
             throw RepositoryError(
-                .invalidArgument, "can't read the repository password from \(path): check that the file is there",
-                cause: error)
+                .invalidArgument,
+                "can't read the repository password from \(path): check that the file is there",
+                cause: error
+            )
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw RepositoryError(.invalidArgument, "the repository password in \(path) is not UTF-8 text")

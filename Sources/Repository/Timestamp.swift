@@ -84,7 +84,9 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
         if !accept("Z") {
             let sign: Int64
             if accept("+") { sign = 1 } else if accept("-") { sign = -1 } else { return nil }
-            guard let hours = number(2), accept(":"), let minutes = number(2), hours < 25, minutes < 60 else { return nil }
+            guard let hours = number(2), accept(":"), let minutes = number(2), hours < 25, minutes < 60 else {
+                return nil
+            }
             offset = sign * (hours * 3600 + minutes * 60)
         }
         guard rest.isEmpty else { return nil }

@@ -11,7 +11,8 @@ extension Repository {
     /// - Parameter progress: called from time to time, from the task that checks.
     @concurrent
     public func check(
-        readData: Bool, progress: @escaping @Sendable (CheckProgress) -> Void = { _ in }
+        readData: Bool,
+        progress: @escaping @Sendable (CheckProgress) -> Void = { _ in }
     ) async throws -> CheckReport {
         var report = CheckReport()
         // Snapshots before the index: what a listed snapshot needs is indexed by then.
@@ -50,14 +51,16 @@ extension Repository {
     }
 
     private func checkIndex(
-        _ report: inout CheckReport, _ progress: @Sendable (CheckProgress) -> Void
+        _ report: inout CheckReport,
+        _ progress: @Sendable (CheckProgress) -> Void
     ) async throws -> CheckedIndex {
         var checked = CheckedIndex()
         let files = try await store.files(.index).map(\.id)
         var done = 0
         var read = report
         try await concurrently(
-            files, limit: 4,
+            files,
+            limit: 4,
             work: { id in
                 do {
                     return Result<[IndexedPack], any Error>.success(try await self.readIndexFile(id))
@@ -78,14 +81,17 @@ extension Repository {
                         let blobs = pack.blobs.sorted { $0.offset < $1.offset }
                         if let other = checked.packs[pack.id], other != blobs {
                             read.error(
-                                path, "index file \(path) describes pack \(FileKind.pack.path(pack.id)) otherwise than another index file")
+                                path,
+                                "index file \(path) describes pack \(FileKind.pack.path(pack.id)) otherwise than another index file"
+                            )
                         } else if checked.packs[pack.id] != nil {
                             read.hint(path, "pack \(FileKind.pack.path(pack.id)) is in more than one index file")
                         }
                         checked.packs[pack.id] = blobs
                     }
                 }
-            })
+            }
+        )
         report = read
         report.packs = checked.packs.count
         report.blobs = checked.packs.values.reduce(0) { $0 + $1.count }
@@ -99,7 +105,8 @@ extension Repository {
             let path = FileKind.pack.path(id)
             let expected = blobs.reduce(PackHeader.sealedLength(blobs)) { $0 + Int($1.length) }
             switch sizes.removeValue(forKey: id) {
-            case nil: report.error(path, "pack \(path) is missing, and the index says that it holds \(blobs.count) blobs")
+            case nil:
+                report.error(path, "pack \(path) is missing, and the index says that it holds \(blobs.count) blobs")
             case let size? where size < expected:
                 report.error(path, "pack \(path) is truncated: it has \(size) bytes and should have \(expected)")
             case let size? where size > expected:
@@ -120,7 +127,10 @@ extension Repository {
         }
         for id in sizes.keys.sorted() {
             let path = FileKind.pack.path(id)
-            report.hint(path, "pack \(path) is in no index file: left over from a run that did not finish, a prune removes it")
+            report.hint(
+                path,
+                "pack \(path) is in no index file: left over from a run that did not finish, a prune removes it"
+            )
         }
     }
 }

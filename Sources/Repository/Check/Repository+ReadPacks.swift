@@ -3,18 +3,23 @@ import ObjectStorage
 extension Repository {
     /// Reads all packs, some at once, and adds what is wrong with them.
     func readPacks(
-        _ packs: [PackID: [IndexedBlob]], _ report: inout CheckReport, _ progress: @Sendable (CheckProgress) -> Void
+        _ packs: [PackID: [IndexedBlob]],
+        _ report: inout CheckReport,
+        _ progress: @Sendable (CheckProgress) -> Void
     ) async throws {
         var done = 0
         var read = report
         try await concurrently(
-            packs, limit: 3, work: { try await self.readPack($0.key, $0.value) },
+            packs,
+            limit: 3,
+            work: { try await self.readPack($0.key, $0.value) },
             consume: { _, result in
                 done += 1
                 read.findings += result.findings
                 read.bytesRead += result.bytesRead
                 progress(CheckProgress(phase: .packs, done: done, total: packs.count))
-            })
+            }
+        )
         report = read
     }
 
@@ -43,8 +48,14 @@ extension Repository {
         }
         for blob in indexed {
             let location = BlobLocation(
-                id: blob.id, type: blob.type, pack: id, offset: Int(blob.offset), length: Int(blob.length),
-                plainLength: blob.plainLength == 0 ? nil : Int(blob.plainLength), packEnd: bytes.count)
+                id: blob.id,
+                type: blob.type,
+                pack: id,
+                offset: Int(blob.offset),
+                length: Int(blob.length),
+                plainLength: blob.plainLength == 0 ? nil : Int(blob.plainLength),
+                packEnd: bytes.count
+            )
             do {
                 _ = try decode(location, in: bytes)
             } catch let error where error.isDamage {

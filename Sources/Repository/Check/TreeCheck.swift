@@ -9,7 +9,9 @@ struct TreeCheck {
     private var seen: Set<BlobID> = []
 
     init(
-        repository: Repository, index: RepositoryIndex, report: CheckReport,
+        repository: Repository,
+        index: RepositoryIndex,
+        report: CheckReport,
         progress: @escaping @Sendable (CheckProgress) -> Void
     ) {
         self.repository = repository
@@ -46,7 +48,10 @@ struct TreeCheck {
         do {
             tree = try await repository.readTree(location)
         } catch let error where error.isDamage {
-            report.error(FileKind.pack.path(location.pack), "\(snapshot): directory \(directory) can't be read: \(error)")
+            report.error(
+                FileKind.pack.path(location.pack),
+                "\(snapshot): directory \(directory) can't be read: \(error)"
+            )
             return
         }
         report.trees += 1
@@ -92,7 +97,10 @@ struct TreeCheck {
                 "\(snapshot): file \(path) lacks \(missing.count) of its \(content.count) chunks, the first is \(first): no index file names them"
             )
         } else if size != node.size {
-            report.hint(snapshot, "\(snapshot): file \(path) has \(size) bytes of chunks, but its size says \(node.size)")
+            report.hint(
+                snapshot,
+                "\(snapshot): file \(path) has \(size) bytes of chunks, but its size says \(node.size)"
+            )
         }
     }
 }

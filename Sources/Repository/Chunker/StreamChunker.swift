@@ -27,7 +27,9 @@ public struct StreamChunker: Sendable {
     public init(key: [UInt8], minimum: Int = 256 << 10, target: Int = 1 << 20, maximum: Int = 4 << 20) throws {
         guard minimum >= 64, minimum % 2 == 0, target > minimum, maximum > target, target & (target - 1) == 0 else {
             throw RepositoryError(
-                .invalidArgument, "chunks of \(minimum), \(target), \(maximum) bytes make no sense: use rising sizes")
+                .invalidArgument,
+                "chunks of \(minimum), \(target), \(maximum) bytes make no sense: use rising sizes"
+            )
         }
         self.minimum = minimum
         self.target = target

@@ -9,6 +9,10 @@ final class Compressor {
     private static let largestWindowLog: Int32 = 27
 
     init(level: Int32) throws {
+        // libzstd would clamp silently.
+        guard (1...19).contains(level) else {
+            throw RepositoryError(.invalidArgument, "there is no compression level \(level): use 1 to 19")
+        }
         guard let compressing = ZSTD_createCCtx(), let decompressing = ZSTD_createDCtx() else {
             throw RepositoryError(.library, "libzstd has no memory for a context")
         }
@@ -17,8 +21,9 @@ final class Compressor {
         let settings: [(ZSTD_cParameter, Int32)] = [
             (ZSTD_c_compressionLevel, level), (ZSTD_c_contentSizeFlag, 1), (ZSTD_c_checksumFlag, 0),
         ]
-        for (parameter, value) in settings where ZSTD_isError(ZSTD_CCtx_setParameter(compressing, parameter, value)) != 0 {
-            throw RepositoryError(.invalidArgument, "libzstd refuses compression level \(level): use 1 to 19")
+        for (parameter, value) in settings
+        where ZSTD_isError(ZSTD_CCtx_setParameter(compressing, parameter, value)) != 0 {
+            throw RepositoryError(.library, "libzstd refuses a parameter")
         }
         ZSTD_DCtx_setParameter(decompressing, ZSTD_d_windowLogMax, Self.largestWindowLog)
     }
@@ -60,7 +65,12 @@ final class Compressor {
         var isWhole = false
         let plain = [UInt8](unsafeUninitializedCapacity: max(count, 1)) { buffer, initialized in
             let size = ZSTD_decompressDCtx(
-                decompressing, buffer.baseAddress, count, frame.baseAddress, frame.count)
+                decompressing,
+                buffer.baseAddress,
+                count,
+                frame.baseAddress,
+                frame.count
+            )
             isWhole = ZSTD_isError(size) == 0 && size == count
             initialized = isWhole ? count : 0
         }
@@ -72,22 +82,21 @@ final class Compressor {
         ZSTD_DCtx_reset(decompressing, ZSTD_reset_session_only)
         var input = ZSTD_inBuffer(src: frames.baseAddress, size: frames.count, pos: 0)
         var plain: [UInt8] = []
-        var pending = 1
         let step = ZSTD_DStreamOutSize()
         while true {
-            var isBroken = false
-            var isFull = false
+            // 0 when a frame is complete, otherwise how much it wants next, or an error.
+            var pending = 0
             let part = [UInt8](unsafeUninitializedCapacity: step) { buffer, initialized in
                 var output = ZSTD_outBuffer(dst: buffer.baseAddress, size: step, pos: 0)
                 pending = ZSTD_decompressStream(decompressing, &output, &input)
-                isBroken = ZSTD_isError(pending) != 0
-                isFull = output.pos == step
                 initialized = output.pos
             }
-            guard !isBroken, plain.count + part.count <= limit else { return nil }
+            guard ZSTD_isError(pending) == 0, plain.count + part.count <= limit else { return nil }
             plain += part
-            if input.pos == input.size && !isFull { break }
+            if input.pos == input.size {
+                if pending == 0 { return plain }
+                if part.count < step { return nil }  // it wants more than there is
+            }
         }
-        return pending == 0 ? plain : nil
     }
 }

@@ -102,7 +102,9 @@ final class CryptoContext {
     func open(_ sealed: UnsafeRawBufferPointer) throws -> [UInt8]? {
         guard sealed.count >= Self.overhead else { return nil }
         var isAuthentic = false
-        let plain = try [UInt8](unsafeUninitializedCapacity: max(1, sealed.count - Self.overhead)) { buffer, initialized in
+        let plain = try [UInt8](unsafeUninitializedCapacity: max(1, sealed.count - Self.overhead)) {
+            buffer,
+            initialized in
             guard let base = buffer.baseAddress else { return }
             isAuthentic = try open(sealed, into: base)
             initialized = isAuthentic ? sealed.count - Self.overhead : 0
@@ -112,7 +114,9 @@ final class CryptoContext {
 
     /// AES-256 in counter mode: the same both ways.
     private func cipher(
-        _ input: UnsafeRawBufferPointer, nonce: UnsafePointer<UInt8>, into output: UnsafeMutableRawPointer
+        _ input: UnsafeRawBufferPointer,
+        nonce: UnsafePointer<UInt8>,
+        into output: UnsafeMutableRawPointer
     ) throws {
         guard EVP_EncryptInit_ex2(stream, nil, nil, nonce, nil) == 1 else { throw cryptoFailure("AES-256-CTR") }
         guard let base = input.baseAddress else { return }
@@ -121,16 +125,22 @@ final class CryptoContext {
             let step = min(input.count - done, 1 << 30)  // EVP counts in Int32
             var written: Int32 = 0
             let result = EVP_EncryptUpdate(
-                stream, output.assumingMemoryBound(to: UInt8.self) + done, &written,
-                base.assumingMemoryBound(to: UInt8.self) + done, Int32(step))
+                stream,
+                output.assumingMemoryBound(to: UInt8.self) + done,
+                &written,
+                base.assumingMemoryBound(to: UInt8.self) + done,
+                Int32(step)
+            )
             guard result == 1, Int(written) == step else { throw cryptoFailure("AES-256-CTR") }
             done += step
         }
     }
 
     /// Poly1305 over the ciphertext alone, with the one-time key r || AES-128(k, nonce).
-    private func authenticate(
-        _ ciphertext: UnsafeRawBufferPointer, nonce: UnsafePointer<UInt8>, into tag: UnsafeMutablePointer<UInt8>
+    func authenticate(
+        _ ciphertext: UnsafeRawBufferPointer,
+        nonce: UnsafePointer<UInt8>,
+        into tag: UnsafeMutablePointer<UInt8>
     ) throws {
         try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 32) { key in
             guard let base = key.baseAddress else { return }

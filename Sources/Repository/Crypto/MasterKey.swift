@@ -14,7 +14,10 @@ struct MasterKey: Sendable, Equatable {
     /// A new key from the system's random source.
     static func random() throws -> MasterKey {
         MasterKey(
-            encrypt: try Random.bytes(32), macK: try Random.bytes(16), macR: try Random.bytes(16))
+            encrypt: try Random.bytes(32),
+            macK: try Random.bytes(16),
+            macR: try Random.bytes(16)
+        )
     }
 
     init(encrypt: [UInt8], macK: [UInt8], macR: [UInt8]) {
@@ -69,15 +72,27 @@ public struct KDFParameters: Sendable, Equatable {
     func derive(_ password: [UInt8], salt: [UInt8]) async throws -> MasterKey {
         // The limits keep a forged key file from taking all memory or days; restic's own largest is 60 MiB.
         guard n > 1, n & (n - 1) == 0, n <= 1 << 24, r >= 1, r <= 64, p >= 1, p <= 1024, memory <= 1 << 30 else {
-            throw RepositoryError(.damaged, "a key file asks for scrypt with N=\(n), r=\(r), p=\(p), which makes no sense")
+            throw RepositoryError(
+                .damaged,
+                "a key file asks for scrypt with N=\(n), r=\(r), p=\(p), which makes no sense"
+            )
         }
         var output = [UInt8](repeating: 0, count: 64)
         // OpenSSL counts more than the main block and refuses above `maxmem`; its default of 32 MiB is too little.
         let limit = UInt64(memory + 128 * r * (p + 2) + (1 << 20))
         let result = password.withUnsafeBytes { pass in
             EVP_PBE_scrypt(
-                pass.baseAddress?.assumingMemoryBound(to: CChar.self), pass.count, salt, salt.count,
-                UInt64(n), UInt64(r), UInt64(p), limit, &output, output.count)
+                pass.baseAddress?.assumingMemoryBound(to: CChar.self),
+                pass.count,
+                salt,
+                salt.count,
+                UInt64(n),
+                UInt64(r),
+                UInt64(p),
+                limit,
+                &output,
+                output.count
+            )
         }
         guard result == 1 else { throw cryptoFailure("scrypt") }
         return MasterKey(derived: output)

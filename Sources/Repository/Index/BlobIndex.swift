@@ -115,8 +115,14 @@ struct RepositoryIndex: Sendable {
     func find(_ id: BlobID, _ type: BlobType) -> BlobLocation? {
         guard let entry = type == .data ? data.find(id) : trees.find(id) else { return nil }
         return BlobLocation(
-            id: id, type: type, pack: packs[Int(entry.pack)], offset: Int(entry.offset), length: Int(entry.length),
-            plainLength: entry.plainLength == 0 ? nil : Int(entry.plainLength), packEnd: Int(packEnds[Int(entry.pack)]))
+            id: id,
+            type: type,
+            pack: packs[Int(entry.pack)],
+            offset: Int(entry.offset),
+            length: Int(entry.length),
+            plainLength: entry.plainLength == 0 ? nil : Int(entry.plainLength),
+            packEnd: Int(packEnds[Int(entry.pack)])
+        )
     }
 
     /// Whether the blob is stored and indexed.
@@ -137,7 +143,12 @@ struct RepositoryIndex: Sendable {
         packEnds.append(pack.blobs.reduce(0) { max($0, $1.offset &+ $1.length) })
         for blob in pack.blobs {
             let entry = BlobIndex.Entry(
-                id: blob.id, pack: number, offset: blob.offset, length: blob.length, plainLength: blob.plainLength)
+                id: blob.id,
+                pack: number,
+                offset: blob.offset,
+                length: blob.length,
+                plainLength: blob.plainLength
+            )
             if blob.type == .data { data.insert(entry) } else { trees.insert(entry) }
         }
     }

@@ -57,7 +57,8 @@ enum IndexFile {
             }
         }
         guard let id, let type else { throw scanner.failure("a blob without its id or type") }
-        guard blob.length >= UInt32(CryptoContext.overhead), !blob.offset.addingReportingOverflow(blob.length).overflow else {
+        guard blob.length >= UInt32(CryptoContext.overhead), !blob.offset.addingReportingOverflow(blob.length).overflow
+        else {
             throw scanner.failure("a blob with an impossible offset or length")
         }
         blob.id = id

@@ -35,7 +35,10 @@ extension Repository {
             try IndexFile.read(json) { packs.append($0) }
         } catch let error as JSONError {
             throw RepositoryError(
-                .damaged, "index file \(FileKind.index.path(id)) in \(store.location) makes no sense", cause: error)
+                .damaged,
+                "index file \(FileKind.index.path(id)) in \(store.location) makes no sense",
+                cause: error
+            )
         }
         return packs
     }
@@ -56,7 +59,8 @@ extension Repository {
         guard let location = index.withLock({ $0.find(id, type) }) else {
             throw RepositoryError(
                 .missing,
-                "\(type) blob \(id) is in no index file of the repository in \(store.location): run a check")
+                "\(type) blob \(id) is in no index file of the repository in \(store.location): run a check"
+            )
         }
         return location
     }

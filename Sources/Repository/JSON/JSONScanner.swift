@@ -137,7 +137,9 @@ struct JSONScanner {
             position &+= 1
         }
         guard position > start else { throw failure("expected a whole number") }
-        if position < bytes.count, [0x2E, 0x65, 0x45].contains(bytes[position]) { throw failure("expected a whole number") }
+        if position < bytes.count, [0x2E, 0x65, 0x45].contains(bytes[position]) {
+            throw failure("expected a whole number")
+        }
         return value
     }
 
@@ -156,7 +158,10 @@ struct JSONScanner {
             let byte = bytes[position]
             if byte == 0x22 {
                 position &+= 1
-                return JSONKey(bytes: UnsafeRawBufferPointer(rebasing: bytes[start..<position - 1]), hasEscapes: hasEscapes)
+                return JSONKey(
+                    bytes: UnsafeRawBufferPointer(rebasing: bytes[start..<position - 1]),
+                    hasEscapes: hasEscapes
+                )
             }
             if byte == 0x5C {
                 hasEscapes = true
@@ -182,7 +187,9 @@ struct JSONScanner {
 
     /// A string of 64 hex digits.
     mutating func id() throws -> ObjectID {
-        guard let id = ObjectID(hexDigits: try rawString().bytes) else { throw failure("expected an id of 64 hex digits") }
+        guard let id = ObjectID(hexDigits: try rawString().bytes) else {
+            throw failure("expected an id of 64 hex digits")
+        }
         return id
     }
 
@@ -209,16 +216,16 @@ struct JSONScanner {
         case 0x74, 0x66: _ = try bool()
         case 0x6E: try literal("null")
         default:
-            let start = position
-            while position < bytes.count {
+            var digits = 0
+            number: while position < bytes.count {
                 switch bytes[position] {
-                case 0x30...0x39, 0x2B, 0x2D, 0x2E, 0x45, 0x65: position &+= 1
-                default:
-                    guard position > start else { throw failure("unexpected character") }
-                    return
+                case 0x30...0x39: digits += 1
+                case 0x2B, 0x2D, 0x2E, 0x45, 0x65: break
+                default: break number
                 }
+                position &+= 1
             }
-            guard position > start else { throw failure("unexpected character") }
+            guard digits > 0 else { throw failure("unexpected character") }
         }
     }
 }

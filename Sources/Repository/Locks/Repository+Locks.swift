@@ -72,7 +72,8 @@ extension Repository {
             throw RepositoryError(
                 .storage,
                 "can't remove lock \(lock.id.short) in \(store.location): remove it with \"restic unlock\" if it stays",
-                cause: error)
+                cause: error
+            )
         }
     }
 
@@ -118,7 +119,8 @@ extension Repository {
                     throw RepositoryError(
                         .damaged,
                         "lock file \(FileKind.lock.path(id)) in \(store.location) can't be read: remove it if nobody works there",
-                        cause: error)
+                        cause: error
+                    )
                 }
                 try await Task.sleep(for: pauses.removeFirst())
             }

@@ -22,8 +22,13 @@ struct PackBuilder {
     mutating func append(_ sealed: UnsafeRawBufferPointer, id: BlobID, plainLength: Int?) {
         blobs.append(
             IndexedBlob(
-                id: id, type: type, offset: UInt32(bytes.count), length: UInt32(sealed.count),
-                plainLength: UInt32(plainLength ?? 0)))
+                id: id,
+                type: type,
+                offset: UInt32(bytes.count),
+                length: UInt32(sealed.count),
+                plainLength: UInt32(plainLength ?? 0)
+            )
+        )
         bytes.append(contentsOf: sealed)
     }
 

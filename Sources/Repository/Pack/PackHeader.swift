@@ -37,13 +37,15 @@ enum PackHeader {
         let isSound = bytes.withUnsafeBytes { bytes in
             var position = 0
             while position < bytes.count {
-                guard let base = bytes.baseAddress, let type = BlobType(rawValue: bytes[position] & 1), bytes[position] < 4
+                guard let base = bytes.baseAddress, let type = BlobType(rawValue: bytes[position] & 1),
+                    bytes[position] < 4
                 else { return false }
                 let isCompressed = bytes[position] >= 2
                 let size = entryLength(isCompressed: isCompressed)
                 guard bytes.count - position >= size else { return false }
                 let length = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: position + 1, as: UInt32.self))
-                let plain = isCompressed
+                let plain =
+                    isCompressed
                     ? UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: position + 5, as: UInt32.self)) : 0
                 let id = ObjectID(loading: base + position + size - 32)
                 guard length >= UInt32(CryptoContext.overhead) else { return false }

@@ -11,7 +11,9 @@ public struct ChunkSequence: AsyncSequence, Sendable {
     let prefetch: Int
 
     /// Begins to read.
-    public func makeAsyncIterator() -> Iterator { Iterator(state: ChunkPipeline(repository, content, Swift.max(1, prefetch))) }
+    public func makeAsyncIterator() -> Iterator {
+        Iterator(state: ChunkPipeline(repository, content, Swift.max(1, prefetch)))
+    }
 
     /// Reads one file from its begin to its end.
     public struct Iterator: AsyncIteratorProtocol {
@@ -108,7 +110,9 @@ extension Repository {
 
     @concurrent
     fileprivate func decode(
-        _ location: BlobLocation, from fetch: Task<[UInt8], any Error>, begin: Int
+        _ location: BlobLocation,
+        from fetch: Task<[UInt8], any Error>,
+        begin: Int
     ) async throws -> [UInt8] {
         let bytes = try await withTaskCancellationHandler {
             try await fetch.value

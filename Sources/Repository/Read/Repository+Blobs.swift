@@ -37,7 +37,8 @@ extension Repository {
         RepositoryError(
             .damaged,
             "pack \(FileKind.pack.path(pack)) in \(store.location) is truncated: it ends before byte \(end) that the index names",
-            cause: cause)
+            cause: cause
+        )
     }
 
     /// The plaintext of a blob in a part of its pack that begins at `begin`.
@@ -54,7 +55,8 @@ extension Repository {
         func damaged(_ reason: String) -> RepositoryError {
             RepositoryError(
                 .damaged,
-                "\(location.type) blob \(location.id.short) in pack \(FileKind.pack.path(location.pack)) of \(store.location) \(reason)")
+                "\(location.type) blob \(location.id.short) in pack \(FileKind.pack.path(location.pack)) of \(store.location) \(reason)"
+            )
         }
         return try contexts.withContext { context in
             let plain: [UInt8]

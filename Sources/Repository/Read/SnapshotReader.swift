@@ -36,7 +36,10 @@ public struct SnapshotReader: Sendable {
         for try await chunk in chunks(of: file, prefetch: 4) {
             bytes += chunk
             guard bytes.count <= limit else {
-                throw RepositoryError(.invalidArgument, "file \"\(path)\" of the snapshot is longer than \(limit) bytes")
+                throw RepositoryError(
+                    .invalidArgument,
+                    "file \"\(path)\" of the snapshot is longer than \(limit) bytes"
+                )
             }
         }
         try file.demandSize(UInt64(bytes.count))
@@ -60,7 +63,9 @@ extension SnapshotFile {
     func demandSize(_ actual: UInt64) throws {
         guard actual == size else {
             throw RepositoryError(
-                .damaged, "file \"\(path)\" of the snapshot has \(actual) bytes of content, but its size says \(size)")
+                .damaged,
+                "file \"\(path)\" of the snapshot has \(actual) bytes of content, but its size says \(size)"
+            )
         }
     }
 }

@@ -40,8 +40,12 @@ public struct SnapshotTree: Sendable {
     private func file(_ entry: Entry) -> SnapshotFile? {
         guard entry.node.kind == .file else { return nil }
         return SnapshotFile(
-            path: entry.path, size: entry.node.size, content: entry.node.content ?? [], modified: entry.node.modified,
-            permissions: entry.node.permissions)
+            path: entry.path,
+            size: entry.node.size,
+            content: entry.node.content ?? [],
+            modified: entry.node.modified,
+            permissions: entry.node.permissions
+        )
     }
 }
 
@@ -72,7 +76,10 @@ extension Repository {
 
     private func walk(_ id: BlobID, path: [UInt8], depth: Int, into entries: inout [SnapshotTree.Entry]) async throws {
         guard depth < 1000 else {
-            throw RepositoryError(.damaged, "the directories of a snapshot in \(store.location) are nested deeper than 1000")
+            throw RepositoryError(
+                .damaged,
+                "the directories of a snapshot in \(store.location) are nested deeper than 1000"
+            )
         }
         for node in try await readTree(try locate(id, .tree)).nodes {
             let full = path.isEmpty ? node.name : path + [0x2F] + node.name
@@ -80,7 +87,9 @@ extension Repository {
             if node.kind == .directory {
                 guard let subtree = node.subtree else {
                     throw RepositoryError(
-                        .damaged, "directory \(String(decoding: full, as: UTF8.self)) of a snapshot has no tree")
+                        .damaged,
+                        "directory \(String(decoding: full, as: UTF8.self)) of a snapshot has no tree"
+                    )
                 }
                 try await walk(subtree, path: full, depth: depth + 1, into: &entries)
             }

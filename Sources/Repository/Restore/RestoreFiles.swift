@@ -20,7 +20,9 @@ struct RestoreFiles: Sendable {
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
             guard name == [0x2E] || name == [0x2E, 0x2E] else {
                 throw RepositoryError(
-                    .localFile, "can't restore to \(target): it is not empty; choose an empty directory or a new one")
+                    .localFile,
+                    "can't restore to \(target): it is not empty; choose an empty directory or a new one"
+                )
             }
         }
     }
@@ -34,7 +36,8 @@ struct RestoreFiles: Sendable {
     func makeLink(_ entry: SnapshotTree.Entry) throws {
         try withPath(entry) { path in
             try (entry.node.linkTarget + [0]).withUnsafeBytes { target in
-                guard let target = target.baseAddress?.assumingMemoryBound(to: CChar.self), symlink(target, path) == 0 else {
+                guard let target = target.baseAddress?.assumingMemoryBound(to: CChar.self), symlink(target, path) == 0
+                else {
                     throw LocalFile.error("make link", String(cString: path))
                 }
             }
@@ -70,7 +73,9 @@ struct RestoreFiles: Sendable {
         }
     }
 
-    private func withPath<Result>(_ entry: SnapshotTree.Entry, _ body: (UnsafePointer<CChar>) throws -> Result) throws -> Result {
+    private func withPath<Result>(_ entry: SnapshotTree.Entry, _ body: (UnsafePointer<CChar>) throws -> Result) throws
+        -> Result
+    {
         try (path(entry) + [0]).withUnsafeBytes { bytes in
             guard let path = bytes.baseAddress?.assumingMemoryBound(to: CChar.self) else {
                 throw RepositoryError(.localFile, "there is no path for \(entry.path)")

@@ -20,7 +20,8 @@ extension SnapshotReader {
     /// - Parameter progress: called with the bytes written since the last call.
     /// - Throws: `RepositoryError`; what was restored up to then stays.
     public func restore(
-        to directory: String, progress: @escaping @Sendable (Int) -> Void = { _ in }
+        to directory: String,
+        progress: @escaping @Sendable (Int) -> Void = { _ in }
     ) async throws -> RestoreReport {
         let local = RestoreFiles(target: directory)
         let queue = BlockingQueue()
@@ -60,7 +61,10 @@ extension SnapshotReader {
     }
 
     private func restore(
-        _ entry: SnapshotTree.Entry, _ local: RestoreFiles, _ queue: BlockingQueue, _ chunks: inout ChunkSequence.Iterator,
+        _ entry: SnapshotTree.Entry,
+        _ local: RestoreFiles,
+        _ queue: BlockingQueue,
+        _ chunks: inout ChunkSequence.Iterator,
         _ progress: @Sendable (Int) -> Void
     ) async throws -> UInt64 {
         let descriptor = try await queue.run { try local.makeFile(entry) }
@@ -82,7 +86,9 @@ extension SnapshotReader {
         guard close(descriptor) == 0 else { throw LocalFile.error("write", entry.path) }
         guard size == entry.node.size else {
             throw RepositoryError(
-                .damaged, "file \"\(entry.path)\" of the snapshot has \(size) bytes of content, but its size says \(entry.node.size)")
+                .damaged,
+                "file \"\(entry.path)\" of the snapshot has \(size) bytes of content, but its size says \(entry.node.size)"
+            )
         }
         try await queue.run { try local.setMetadata(entry) }
         return size

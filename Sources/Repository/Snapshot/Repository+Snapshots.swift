@@ -7,8 +7,11 @@ extension Repository {
     public func snapshots() async throws -> [(id: SnapshotID, snapshot: Snapshot)] {
         var found: [(id: SnapshotID, snapshot: Snapshot)] = []
         try await concurrently(
-            try await snapshotIDs(), limit: 8, work: { try await self.snapshot($0) },
-            consume: { found.append((id: $0, snapshot: $1)) })
+            try await snapshotIDs(),
+            limit: 8,
+            work: { try await self.snapshot($0) },
+            consume: { found.append((id: $0, snapshot: $1)) }
+        )
         return found.sorted { ($0.snapshot.time, $0.id) < ($1.snapshot.time, $1.id) }
     }
 
@@ -24,7 +27,10 @@ extension Repository {
             return try Snapshot(json: json)
         } catch let error as JSONError {
             throw RepositoryError(
-                .damaged, "snapshot \(FileKind.snapshot.path(id)) in \(store.location) makes no sense", cause: error)
+                .damaged,
+                "snapshot \(FileKind.snapshot.path(id)) in \(store.location) makes no sense",
+                cause: error
+            )
         }
     }
 
@@ -40,11 +46,16 @@ extension Repository {
         }
         let found = try await snapshotIDs().filter { $0.hex.hasPrefix(name.lowercased()) }
         guard let first = found.first, !name.isEmpty else {
-            throw RepositoryError(.missing, "there is no snapshot \"\(name)\" in \(store.location): list them to see their ids")
+            throw RepositoryError(
+                .missing,
+                "there is no snapshot \"\(name)\" in \(store.location): list them to see their ids"
+            )
         }
         guard found.count == 1 else {
             throw RepositoryError(
-                .invalidArgument, "\(found.count) snapshots in \(store.location) begin with \"\(name)\": give more digits")
+                .invalidArgument,
+                "\(found.count) snapshots in \(store.location) begin with \"\(name)\": give more digits"
+            )
         }
         return first
     }

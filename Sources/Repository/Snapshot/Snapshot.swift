@@ -23,8 +23,15 @@ public struct Snapshot: Sendable, Equatable {
 
     /// Makes a snapshot to commit.
     public init(
-        time: Timestamp, tree: BlobID, paths: [String], hostname: String, username: String = "remora",
-        tags: [String] = [], parent: SnapshotID? = nil, programVersion: String = "remora", summary: SnapshotSummary? = nil
+        time: Timestamp,
+        tree: BlobID,
+        paths: [String],
+        hostname: String,
+        username: String = "remora",
+        tags: [String] = [],
+        parent: SnapshotID? = nil,
+        programVersion: String = "remora",
+        summary: SnapshotSummary? = nil
     ) {
         self.time = time
         self.parent = parent

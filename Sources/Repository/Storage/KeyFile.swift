@@ -12,13 +12,21 @@ struct KeyFile: Sendable, Equatable {
     static let saltLength = 64
 
     /// Wraps a master key with a password.
-    static func make(_ master: MasterKey, password: RepositoryPassword, parameters: KDFParameters) async throws -> KeyFile {
+    static func make(_ master: MasterKey, password: RepositoryPassword, parameters: KDFParameters) async throws
+        -> KeyFile
+    {
         let salt = try Random.bytes(saltLength)
         let user = try await parameters.derive(password.bytes, salt: salt)
         let context = try CryptoContext(user, level: 1)
         let data = try master.json.withUnsafeBytes { try context.seal($0) }
         return KeyFile(
-            created: .now(), username: "remora", hostname: "remora", parameters: parameters, salt: salt, data: data)
+            created: .now(),
+            username: "remora",
+            hostname: "remora",
+            parameters: parameters,
+            salt: salt,
+            data: data
+        )
     }
 
     /// The master key, or nil when the password is not the one of this file.
@@ -45,7 +53,12 @@ struct KeyFile: Sendable, Equatable {
     }
 
     init(
-        created: Timestamp, username: String, hostname: String, parameters: KDFParameters, salt: [UInt8], data: [UInt8]
+        created: Timestamp,
+        username: String,
+        hostname: String,
+        parameters: KDFParameters,
+        salt: [UInt8],
+        data: [UInt8]
     ) {
         self.created = created
         self.username = username
@@ -58,7 +71,13 @@ struct KeyFile: Sendable, Equatable {
     /// Reads a file's bytes.
     init(json: [UInt8]) throws {
         self.init(
-            created: .epoch, username: "", hostname: "", parameters: KDFParameters(n: 0, r: 0, p: 0), salt: [], data: [])
+            created: .epoch,
+            username: "",
+            hostname: "",
+            parameters: KDFParameters(n: 0, r: 0, p: 0),
+            salt: [],
+            data: []
+        )
         var function = ""
         try json.withUnsafeBytes { bytes in
             var scanner = JSONScanner(bytes)

@@ -52,7 +52,8 @@ extension ObjectStore {
             throw RepositoryError(.storage, "can't list the \(kind.name)s in \(location)", cause: error)
         }
         return listed.compactMap { info in
-            guard let name = info.key.split(separator: "/").last, let id = ObjectID(hex: name), info.key == kind.path(id)
+            guard let name = info.key.split(separator: "/").last, let id = ObjectID(hex: name),
+                info.key == kind.path(id)
             else { return nil }
             return ListedFile(id: id, size: info.size)
         }
@@ -64,7 +65,10 @@ extension ObjectStore {
             return try await get(kind.path(id), range: range)
         } catch let error as ObjectStorageError where error.code == .notFound {
             throw RepositoryError(
-                .missing, "\(kind.name) \(kind.path(id)) is missing in \(location)", cause: error)
+                .missing,
+                "\(kind.name) \(kind.path(id)) is missing in \(location)",
+                cause: error
+            )
         } catch is CancellationError {
             throw CancellationError()
         } catch {

@@ -34,7 +34,9 @@ struct SealedFiles: Sendable {
             case 2:
                 let json = plain.withUnsafeBytes { bytes in
                     context.compressor.decompress(
-                        UnsafeRawBufferPointer(rebasing: bytes.dropFirst()), limit: Self.longest)
+                        UnsafeRawBufferPointer(rebasing: bytes.dropFirst()),
+                        limit: Self.longest
+                    )
                 }
                 guard let json else { throw damaged("does not decompress") }
                 return json

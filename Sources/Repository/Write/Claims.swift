@@ -14,7 +14,8 @@ final class Claims: Sendable {
 
     /// Whether the blob is indexed, or on its way by this writer.
     func isKnown(_ key: Key) -> Bool {
-        repository.contains(key.id, key.type) || claimed.withLock { $0.contains(key) } || repository.contains(key.id, key.type)
+        repository.contains(key.id, key.type) || claimed.withLock { $0.contains(key) }
+            || repository.contains(key.id, key.type)
     }
 
     /// Takes a blob on; false if it is known.

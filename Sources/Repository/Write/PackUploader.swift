@@ -176,7 +176,8 @@ final class PackUploader: Sendable {
 
     private func isIndexDue(_ state: State) -> Bool {
         if state.durable.isEmpty { return false }
-        return state.durable.count >= options.packsPerIndex || ContinuousClock.now - state.lastIndex >= options.indexInterval
+        return state.durable.count >= options.packsPerIndex
+            || ContinuousClock.now - state.lastIndex >= options.indexInterval
     }
 
     private func takeDurable(_ state: inout State) -> [IndexedPack] {

@@ -8,7 +8,10 @@ extension SnapshotWriter {
     ///   - modified: the file's time.
     @concurrent
     public func storeStream<Stream: AsyncSequence & Sendable>(
-        _ stream: Stream, path: String, parallelism: Int = 2, modified: Timestamp = .epoch
+        _ stream: Stream,
+        path: String,
+        parallelism: Int = 2,
+        modified: Timestamp = .epoch
     ) async throws -> SnapshotFile where Stream.Element == [UInt8] {
         let chunker = try failing { try StreamChunker(key: try repository.streamChunkKey) }
         var content: [BlobID] = []

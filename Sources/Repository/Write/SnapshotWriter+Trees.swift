@@ -13,7 +13,11 @@ public struct SnapshotFile: Sendable, Equatable {
 
     /// Makes a file.
     public init(
-        path: String, size: UInt64, content: [BlobID], modified: Timestamp = .epoch, permissions: UInt32 = 0o644
+        path: String,
+        size: UInt64,
+        content: [BlobID],
+        modified: Timestamp = .epoch,
+        permissions: UInt32 = 0o644
     ) {
         self.path = path
         self.size = size
@@ -37,7 +41,9 @@ extension SnapshotWriter {
             for file in files {
                 for id in file.content where !isKnown(id, .data) {
                     throw RepositoryError(
-                        .writerState, "refused to store file \(file.path): its chunk \(id.short) was never stored")
+                        .writerState,
+                        "refused to store file \(file.path): its chunk \(id.short) was never stored"
+                    )
                 }
                 try root.add(file)
             }
@@ -80,7 +86,9 @@ private struct Directory {
             let isForbidden = name.isEmpty || name == [0x2E] || name == [0x2E, 0x2E] || name.contains(0)
             guard !isForbidden else {
                 throw RepositoryError(
-                    .invalidArgument, "\"\(file.path)\" is not a path in a snapshot: use names separated by single slashes")
+                    .invalidArgument,
+                    "\"\(file.path)\" is not a path in a snapshot: use names separated by single slashes"
+                )
             }
         }
         try add(file, names[...])
@@ -89,7 +97,10 @@ private struct Directory {
     private mutating func add(_ file: SnapshotFile, _ names: ArraySlice<[UInt8]>) throws {
         guard let name = names.first else { return }
         func clash() -> RepositoryError {
-            RepositoryError(.invalidArgument, "path \"\(file.path)\" is twice in the snapshot, or both a file and a directory")
+            RepositoryError(
+                .invalidArgument,
+                "path \"\(file.path)\" is twice in the snapshot, or both a file and a directory"
+            )
         }
         if names.count == 1 {
             guard entries.updateValue(.file(file), forKey: name) == nil else { throw clash() }

@@ -98,12 +98,15 @@ public final class SnapshotWriter: Sendable {
         let isFlushed = state.withLock { $0.data == nil && $0.trees == nil } && uploader.isFinished && claims.isEmpty
         guard isFlushed else {
             throw RepositoryError(
-                .writerState, "refused to write a snapshot to \(repository.store.location) before its data was flushed")
+                .writerState,
+                "refused to write a snapshot to \(repository.store.location) before its data was flushed"
+            )
         }
         guard repository.contains(snapshot.tree, .tree) else {
             throw RepositoryError(
                 .writerState,
-                "refused to write a snapshot to \(repository.store.location) whose tree \(snapshot.tree.short) is not stored there")
+                "refused to write a snapshot to \(repository.store.location) whose tree \(snapshot.tree.short) is not stored there"
+            )
         }
         do {
             return try await repository.sealed.write(.snapshot, snapshot.json)
@@ -133,7 +136,10 @@ public final class SnapshotWriter: Sendable {
 
     private func hash(_ plaintext: [UInt8]) throws -> BlobID {
         guard !plaintext.isEmpty, plaintext.count < 1 << 31 else {
-            throw RepositoryError(.invalidArgument, "can't store a blob of \(plaintext.count) bytes: 1 byte to 2 GiB go")
+            throw RepositoryError(
+                .invalidArgument,
+                "can't store a blob of \(plaintext.count) bytes: 1 byte to 2 GiB go"
+            )
         }
         return try contexts.withContext { context in try plaintext.withUnsafeBytes { try context.sha256($0) } }
     }
@@ -168,7 +174,10 @@ public final class SnapshotWriter: Sendable {
 
     /// Appends a sealed blob to the open pack of its type; gives back packs that are full now.
     private func append(
-        _ sealed: UnsafeRawBufferPointer, _ key: Claims.Key, plainLength: Int, isCompressed: Bool
+        _ sealed: UnsafeRawBufferPointer,
+        _ key: Claims.Key,
+        plainLength: Int,
+        isCompressed: Bool
     ) -> [PackBuilder] {
         state.withLock { state in
             state.statistics.bytesIn += UInt64(plainLength)
@@ -185,7 +194,10 @@ public final class SnapshotWriter: Sendable {
     }
 
     private func append(
-        _ sealed: UnsafeRawBufferPointer, _ key: Claims.Key, plainLength: Int?, to open: inout PackBuilder?
+        _ sealed: UnsafeRawBufferPointer,
+        _ key: Claims.Key,
+        plainLength: Int?,
+        to open: inout PackBuilder?
     ) -> [PackBuilder] {
         var full: [PackBuilder] = []
         // Memory is reserved for a pack's size and a usual chunk; a larger one begins a pack of its own.
@@ -195,7 +207,10 @@ public final class SnapshotWriter: Sendable {
             // Trees are few and small mostly: their pack grows as it must.
             let isData = key.type == .data
             open = PackBuilder(
-                type: key.type, storage: isData ? uploader.spareMemory() : [], capacity: isData ? room : sealed.count)
+                type: key.type,
+                storage: isData ? uploader.spareMemory() : [],
+                capacity: isData ? room : sealed.count
+            )
         }
         open?.append(sealed, id: key.id, plainLength: plainLength)
         if (open?.bytes.count ?? 0) >= options.packSize, let pack = open.take() { full.append(pack) }
