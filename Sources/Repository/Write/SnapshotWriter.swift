@@ -9,7 +9,8 @@ import Synchronization
 /// A failure is final: after it every call throws the same error, so nothing that rests on lost bytes is committed.
 /// What was stored up to then is only garbage that a prune finds, or that the next run uses.
 public final class SnapshotWriter: Sendable {
-    let repository: Repository
+    /// The repository that this writes to.
+    public let repository: Repository
     private let options: WriterOptions
     private let contexts: ContextPool
     private let claims: Claims

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "crc64.h"
+
 /// Tunes glibc's allocator for a process that reads large replies again and again.
 ///
 /// Without it each reply buffer is mapped and unmapped, and the page faults cost more than the reading
