@@ -21,7 +21,7 @@ public struct MongoDBManifest: Codable, Sendable, Hashable {
         public var heldMs: Int64
         /// Whether everything was read before it was released.
         public var coveredWholeDump: Bool
-        /// Why it ended: `dump finished`, `budget used up`, `lease lapsed`, …
+        /// Why it ended: `dump finished`, `budget used up`, `lease lapsed`, and so on.
         public var endReason: String
     }
 

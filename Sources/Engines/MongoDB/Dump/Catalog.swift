@@ -113,7 +113,9 @@ enum CatalogReader {
         return entries.sorted { $0.namespace < $1.namespace }
     }
 
-    /// Adds indexes and size. A collection that has just gone keeps what the list said of it: the oplog, which an
+    /// Adds indexes and size.
+    ///
+    /// A collection that has just gone keeps what the list said of it: the oplog, which an
     /// unlocked dump takes along, tells the rest.
     private static func complete(_ entry: inout CatalogEntry, _ connection: MongoConnection) async throws {
         guard let source = entry.source else { return }

@@ -18,7 +18,9 @@ struct DocumentChunker: Sendable {
         case strong
     }
 
-    /// Below this no weak end counts. 256 KiB keeps a repository's index small (research: 67 MB a TiB at 1 MiB).
+    /// Below this no weak end counts.
+    ///
+    /// 256 KiB keeps a repository's index small (research: 67 MB a TiB at 1 MiB).
     static let minimum = 256 << 10
     /// The average aimed at.
     static let target = 1 << 20
