@@ -174,3 +174,43 @@ struct ExchangeTests {
         }
     }
 }
+
+@Suite("the HTTP client: kept connections")
+struct KeptConnectionTests {
+    /// Two requests; the server takes the second one and breaks off.
+    private func breakOff(_ isFresh: Bool) async throws -> (Result<HTTPResponse, any Error>, requests: Int) {
+        let requests = Mutex(0)
+        return try await withRawServer { connection in
+            while connection.readRequest() != nil {
+                let count = requests.withLock {
+                    $0 += 1; return $0
+                }
+                if count == 2 { return }
+                connection.respond("200 OK")
+            }
+        } _: { server in
+            let client = HTTPClient()
+            _ = try await client.send(HTTPRequest(url: server.url))
+            do {
+                let request = HTTPRequest(method: "PUT", url: server.url, body: [1], usesFreshConnection: isFresh)
+                return (.success(try await client.send(request)), requests.withLock { $0 })
+            } catch {
+                return (.failure(error), requests.withLock { $0 })
+            }
+        }
+    }
+
+    @Test("repeats a request unseen when the kept connection breaks")
+    func repeats() async throws {
+        let (result, requests) = try await breakOff(false)
+        #expect(try result.get().status == 200)
+        #expect(requests == 3)
+    }
+
+    @Test("sends a request once when it is to have a connection of its own")
+    func once() async throws {
+        let (result, requests) = try await breakOff(true)
+        #expect(throws: HTTPClientError.self) { try result.get() }
+        #expect(requests == 2)
+    }
+}
