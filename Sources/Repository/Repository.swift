@@ -11,7 +11,9 @@ public final class Repository: Sendable {
     public let store: any ObjectStore
     /// The repository's own id: 64 hex digits, made when it was initialized.
     public let id: String
-    /// The format's version, 1 or 2. Version 1 is read, and written without compression.
+    /// The format's version, 1 or 2.
+    ///
+    /// Version 1 is read, and written without compression.
     public let version: Int
 
     let key: MasterKey
@@ -35,7 +37,11 @@ public final class Repository: Sendable {
     /// The key file comes first, the configuration last and only if there is none: a crash between them leaves no
     /// repository, and of two that initialize at once one fails.
     ///
-    /// - Parameter kdf: how hard it is to try passwords.
+    /// - Parameters:
+    ///   - store: where to.
+    ///   - password: what opens it from now on.
+    ///   - kdf: how hard it is to try passwords.
+    /// - Returns: the repository, open.
     /// - Throws: `RepositoryError` with code `.alreadyInitialized` when there is one, or a part of one.
     public static func initialize(
         at store: any ObjectStore,

@@ -64,8 +64,8 @@ public struct CheckProgress: Sendable, Equatable {
 
     /// What is being looked at.
     public var phase: Phase
-    /// How many are done…
+    /// How many are done.
     public var done: Int
-    /// …of how many.
+    /// How many there are.
     public var total: Int
 }

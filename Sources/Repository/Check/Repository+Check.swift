@@ -8,13 +8,18 @@ extension Repository {
     ///
     /// Hold a lock meanwhile. Damage is a finding in the report; only what keeps the check itself from going on is thrown.
     ///
-    /// - Parameter progress: called from time to time, from the task that checks.
+    /// - Parameters:
+    ///   - readData: whether to read all packs.
+    ///   - progress: called from time to time, from the task that checks.
+    /// - Returns: what was found.
+    /// - Throws: `RepositoryError` with code `.storage` when the store can't be asked.
     @concurrent
     public func check(
         readData: Bool,
         progress: @escaping @Sendable (CheckProgress) -> Void = { _ in }
     ) async throws -> CheckReport {
         var report = CheckReport()
+        packCache.clear()  // what is stored counts, not what was read before
         // Snapshots before the index: what a listed snapshot needs is indexed by then.
         let snapshots = try await snapshotIDs()
         try await checkKeys(&report)

@@ -24,6 +24,7 @@ public struct StreamChunker: Sendable {
     ///   - minimum: smallest chunk, even, at least 64.
     ///   - target: a power of two above the minimum.
     ///   - maximum: largest chunk, above the target.
+    /// - Throws: `RepositoryError` with code `.invalidArgument` for sizes that make no sense.
     public init(key: [UInt8], minimum: Int = 256 << 10, target: Int = 1 << 20, maximum: Int = 4 << 20) throws {
         guard minimum >= 64, minimum % 2 == 0, target > minimum, maximum > target, target & (target - 1) == 0 else {
             throw RepositoryError(

@@ -1,6 +1,6 @@
 /// An index file's JSON (restic design.rst, "Indexing").
 enum IndexFile {
-    /// Calls `body` with each pack. The array of blobs is used again for the next pack.
+    /// Calls `body` with each pack.
     static func read(_ json: [UInt8], _ body: (IndexedPack) throws -> Void) throws {
         try json.withUnsafeBytes { bytes in
             var scanner = JSONScanner(bytes)

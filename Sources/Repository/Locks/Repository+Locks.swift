@@ -10,6 +10,7 @@ extension Repository {
     ///   - exclusive: whether nobody else may hold any lock.
     ///   - host: who holds it. Use a name that no container has: `restic unlock` on a host of this name would look for the
     ///     process by its number and, not finding it in its own namespace, remove a lock that is alive.
+    /// - Returns: the lock: refresh it in time, remove it in the end.
     /// - Throws: `RepositoryError` with code `.locked`.
     public func addLock(exclusive: Bool, host: String) async throws -> RepositoryLock {
         guard !host.isEmpty else {

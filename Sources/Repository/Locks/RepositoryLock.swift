@@ -1,6 +1,8 @@
 /// A lock file: somebody works in the repository (restic design.rst, "Locks").
 public struct RepositoryLock: Sendable, Equatable {
-    /// The lock file's name. Changes with every refresh.
+    /// The lock file's name.
+    ///
+    /// Changes with every refresh.
     public internal(set) var id: ObjectID
     /// When it was made or refreshed last.
     public var time: Timestamp

@@ -18,6 +18,12 @@ struct PackBuilder {
         bytes.reserveCapacity(capacity)
     }
 
+    /// Most blobs in a pack: readers take headers of 16 MiB, and ten thousands of tiny blobs are a pack's worth of work.
+    private static let mostBlobs = 60_000
+
+    /// Whether the pack has its size, or as many blobs as a pack may have.
+    func isFull(_ size: Int) -> Bool { bytes.count >= size || blobs.count >= Self.mostBlobs }
+
     /// Appends a sealed blob.
     mutating func append(_ sealed: UnsafeRawBufferPointer, id: BlobID, plainLength: Int?) {
         blobs.append(

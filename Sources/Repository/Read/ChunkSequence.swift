@@ -26,7 +26,9 @@ public struct ChunkSequence: AsyncSequence, Sendable {
     }
 }
 
-/// What an iteration has under way. Used by one task at a time, like the iterator that owns it.
+/// What an iteration has under way.
+///
+/// Used by one task at a time, like the iterator that owns it.
 final class ChunkPipeline {
     /// Chunks that are planned together.
     private static let window = 64
@@ -45,9 +47,13 @@ final class ChunkPipeline {
         self.repository = repository
         self.content = content
         self.prefetch = prefetch
+        repository.packCache.beginReading()
     }
 
-    deinit { cancel() }
+    deinit {
+        cancel()
+        repository.packCache.endReading()
+    }
 
     private func cancel() {
         for task in pending { task.cancel() }
@@ -95,9 +101,14 @@ final class ChunkPipeline {
 }
 
 extension Repository {
-    /// The chunks of a file in order, fetched and decoded ahead. The index must be loaded.
+    /// The chunks of a file in order, fetched and decoded ahead.
     ///
-    /// - Parameter prefetch: chunks that are under way at once; plain chunks have about 1 MiB.
+    /// The index must be loaded.
+    ///
+    /// - Parameters:
+    ///   - content: the file's chunks.
+    ///   - prefetch: chunks that are under way at once; plain chunks have about 1 MiB.
+    /// - Returns: the chunks' plaintexts.
     public func chunks(_ content: [BlobID], prefetch: Int = 8) -> ChunkSequence {
         ChunkSequence(repository: self, content: content, prefetch: prefetch)
     }

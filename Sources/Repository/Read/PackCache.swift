@@ -8,6 +8,7 @@ final class PackCache: Sendable {
         var loading: [PackID: Task<[UInt8], any Error>] = [:]
         /// Latest use last.
         var order: [PackID] = []
+        var readers = 0
     }
 
     private let store: any ObjectStore
@@ -52,6 +53,23 @@ final class PackCache: Sendable {
 
     /// Forgets all packs.
     func clear() {
-        state.withLock { $0 = State() }
+        state.withLock { state in
+            state.loading = [:]
+            state.order = []
+        }
+    }
+
+    /// Somebody begins to read a file.
+    func beginReading() {
+        state.withLock { $0.readers += 1 }
+    }
+
+    /// Somebody has read a file; after the last one nothing is kept.
+    func endReading() {
+        let isLast = state.withLock { state in
+            state.readers -= 1
+            return state.readers == 0
+        }
+        if isLast { clear() }
     }
 }

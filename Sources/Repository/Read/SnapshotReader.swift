@@ -19,7 +19,10 @@ public struct SnapshotReader: Sendable {
 
     /// The chunks of a file in order, fetched and decoded ahead of the reader.
     ///
-    /// - Parameter prefetch: chunks that are under way at once; plain chunks have about 1 MiB.
+    /// - Parameters:
+    ///   - file: a file of this snapshot.
+    ///   - prefetch: chunks that are under way at once; plain chunks have about 1 MiB.
+    /// - Returns: the chunks' plaintexts.
     public func chunks(of file: SnapshotFile, prefetch: Int = 8) -> ChunkSequence {
         repository.chunks(file.content, prefetch: prefetch)
     }
@@ -29,7 +32,11 @@ public struct SnapshotReader: Sendable {
 
     /// The whole of a file that is small enough for memory.
     ///
-    /// - Parameter limit: the largest size that is taken.
+    /// - Parameters:
+    ///   - path: where the file is.
+    ///   - limit: the largest size that is taken.
+    /// - Returns: the file's bytes.
+    /// - Throws: `RepositoryError` when it isn't there, is larger, or is damaged.
     public func read(_ path: String, limit: Int = 64 << 20) async throws -> [UInt8] {
         let file = try file(at: path)
         var bytes: [UInt8] = []
@@ -71,7 +78,9 @@ extension SnapshotFile {
 }
 
 extension Repository {
-    /// Opens a snapshot for reading. The index must be loaded.
+    /// Opens a snapshot for reading.
+    ///
+    /// The index must be loaded.
     public func reader(of id: SnapshotID) async throws -> SnapshotReader {
         let snapshot = try await self.snapshot(id)
         return SnapshotReader(repository: self, id: id, snapshot: snapshot, tree: try await tree(snapshot.tree))

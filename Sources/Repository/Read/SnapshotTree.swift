@@ -50,7 +50,9 @@ public struct SnapshotTree: Sendable {
 }
 
 extension Repository {
-    /// Everything that is in a snapshot. The index must be loaded.
+    /// Everything that is in a snapshot.
+    ///
+    /// The index must be loaded.
     public func files(of snapshot: SnapshotID) async throws -> SnapshotTree {
         try await tree(try await self.snapshot(snapshot).tree)
     }

@@ -17,7 +17,10 @@ public struct RestoreReport: Sendable, Equatable {
 extension SnapshotReader {
     /// Restores everything to a directory that doesn't exist yet or is empty.
     ///
-    /// - Parameter progress: called with the bytes written since the last call.
+    /// - Parameters:
+    ///   - directory: where to.
+    ///   - progress: called with the bytes written since the last call.
+    /// - Returns: what was made.
     /// - Throws: `RepositoryError`; what was restored up to then stays.
     public func restore(
         to directory: String,
@@ -104,12 +107,16 @@ extension SnapshotReader {
 }
 
 extension Repository {
-    /// Restores a snapshot to a directory that doesn't exist yet or is empty. The index must be loaded.
+    /// Restores a snapshot to a directory that doesn't exist yet or is empty.
+    ///
+    /// The index must be loaded.
     public func restore(_ snapshot: SnapshotID, to directory: String) async throws -> RestoreReport {
         try await reader(of: snapshot).restore(to: directory)
     }
 
-    /// Writes one file of a snapshot to an open descriptor. The index must be loaded.
+    /// Writes one file of a snapshot to an open descriptor.
+    ///
+    /// The index must be loaded.
     public func dump(_ snapshot: SnapshotID, path: String, to descriptor: Int32) async throws {
         try await reader(of: snapshot).dump(path, to: descriptor)
     }

@@ -6,7 +6,9 @@ public struct Snapshot: Sendable, Equatable {
     public var parent: SnapshotID?
     /// The root directory.
     public var tree: BlobID
-    /// What was backed up. Stable from run to run: the stock tool groups by host and paths when it forgets.
+    /// What was backed up.
+    ///
+    /// Stable from run to run: the stock tool groups by host and paths when it forgets.
     public var paths: [String]
     /// Where it comes from: a stable name, never a pod's.
     public var hostname: String

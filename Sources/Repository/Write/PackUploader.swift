@@ -10,6 +10,7 @@ final class PackUploader: Sendable {
         var queue: [FinishedPack] = []
         /// Durable packs that no index file names.
         var durable: [IndexedPack] = []
+        var durableBlobs = 0
         var lastIndex = ContinuousClock.now
         var workers: [Int: Task<Void, Never>] = [:]
         var nextWorker = 0
@@ -27,6 +28,9 @@ final class PackUploader: Sendable {
         case pack(FinishedPack)
         case index([IndexedPack])
     }
+
+    /// As in stock index files, which have about 10 MB of JSON then.
+    private static let blobsPerIndex = 50_000
 
     private let files: SealedFiles
     private let options: WriterOptions
@@ -71,7 +75,9 @@ final class PackUploader: Sendable {
         state.withLock { $0.spare.popLast() ?? [] }
     }
 
-    /// Takes a pack over. Never waits: who filled it may be cancelled, others rely on the blobs in it.
+    /// Takes a pack over.
+    ///
+    /// Never waits: who filled it may be cancelled, others rely on the blobs in it.
     func enqueue(_ pack: FinishedPack) {
         state.withLock { state in
             guard state.failure == nil else { return }
@@ -158,6 +164,7 @@ final class PackUploader: Sendable {
         let memory = pack.bytes
         state.withLock { state in
             state.durable.append(index)
+            state.durableBlobs += index.blobs.count
             state.bytesUploaded += UInt64(count)
             state.packsUploaded += 1
             if state.failure == nil, state.spare.count < 2, count >= options.packSize { state.spare.append(memory) }
@@ -176,13 +183,14 @@ final class PackUploader: Sendable {
 
     private func isIndexDue(_ state: State) -> Bool {
         if state.durable.isEmpty { return false }
-        return state.durable.count >= options.packsPerIndex
+        return state.durable.count >= options.packsPerIndex || state.durableBlobs >= Self.blobsPerIndex
             || ContinuousClock.now - state.lastIndex >= options.indexInterval
     }
 
     private func takeDurable(_ state: inout State) -> [IndexedPack] {
         defer {
             state.durable = []
+            state.durableBlobs = 0
             state.lastIndex = .now
         }
         return state.durable

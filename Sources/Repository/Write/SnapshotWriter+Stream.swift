@@ -6,6 +6,8 @@ extension SnapshotWriter {
     ///   - path: where the file is to be in the snapshot.
     ///   - parallelism: chunks that are hashed, compressed and sealed at once; each has up to 4 MiB.
     ///   - modified: the file's time.
+    /// - Returns: the file, for `storeTree`.
+    /// - Throws: the error that ended this writer, or that of the stream.
     @concurrent
     public func storeStream<Stream: AsyncSequence & Sendable>(
         _ stream: Stream,

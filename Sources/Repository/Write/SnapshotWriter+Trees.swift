@@ -6,7 +6,9 @@ public struct SnapshotFile: Sendable, Equatable {
     public var size: UInt64
     /// The chunks.
     public var content: [BlobID]
-    /// When it changed last. Keep it the same for content that is the same, and unchanged trees cost nothing.
+    /// When it changed last.
+    ///
+    /// Keep it the same for content that is the same, and unchanged trees cost nothing.
     public var modified: Timestamp
     /// POSIX permission bits.
     public var permissions: UInt32
@@ -30,7 +32,9 @@ public struct SnapshotFile: Sendable, Equatable {
 extension SnapshotWriter {
     /// Stores the directories that hold these files, innermost first.
     ///
-    /// - Parameter time: the directories' times; the default never changes, so unchanged directories keep their ids.
+    /// - Parameters:
+    ///   - files: all files of the snapshot, in any order.
+    ///   - time: the directories' times; the default never changes, so unchanged directories keep their ids.
     /// - Returns: the root directory's tree.
     /// - Throws: `RepositoryError` with code `.invalidArgument` for a path that is empty, absolute or twice there, and
     ///   `.writerState` for content that was not stored.

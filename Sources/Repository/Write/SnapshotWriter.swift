@@ -27,6 +27,7 @@ public final class SnapshotWriter: Sendable {
 
     init(_ repository: Repository, _ options: WriterOptions) {
         self.repository = repository
+        let options = options.sensible
         self.options = options
         contexts = ContextPool(repository.key, level: options.compressionLevel)
         claims = Claims(repository)
@@ -116,7 +117,9 @@ public final class SnapshotWriter: Sendable {
         }
     }
 
-    /// Stops all uploads; every later call throws. Not needed after an error, harmless after `commit`.
+    /// Stops all uploads; every later call throws.
+    ///
+    /// Not needed after an error, harmless after `commit`.
     public func abandon() {
         uploader.fail(RepositoryError(.writerState, "the writer was abandoned: begin a new one"))
     }
@@ -214,13 +217,15 @@ public final class SnapshotWriter: Sendable {
             )
         }
         open?.append(sealed, id: key.id, plainLength: plainLength)
-        if (open?.bytes.count ?? 0) >= options.packSize, let pack = open.take() { full.append(pack) }
+        if let filling = open?.isFull(options.packSize), filling, let pack = open.take() { full.append(pack) }
         return full
     }
 }
 
 extension Repository {
-    /// Makes a writer. Take a lock and load the index before.
+    /// Makes a writer.
+    ///
+    /// Take a lock and load the index before.
     public func makeWriter(_ options: WriterOptions = WriterOptions()) -> SnapshotWriter {
         SnapshotWriter(self, options)
     }

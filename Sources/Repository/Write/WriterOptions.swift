@@ -1,18 +1,33 @@
 /// How a writer works; the defaults are what a sidecar should use.
 public struct WriterOptions: Sendable {
-    /// zstd's level. 1 is 1.6 times as fast as 3 and 1 % larger on database documents.
+    /// zstd's level.
+    ///
+    /// 1 is 1.6 times as fast as 3 and 1 % larger on database documents.
     public var compressionLevel: Int32 = 1
-    /// A pack is closed when it has this many bytes. 16 MiB is the format's usual size.
+    /// A pack is closed when it has this many bytes.
+    ///
+    /// 16 MiB is the format's usual size.
     public var packSize = 16 << 20
-    /// Packs that are uploaded at the same time. One more may wait; then storing waits.
+    /// Packs that are uploaded at the same time.
+    ///
+    /// One more may wait; then storing waits.
     public var uploads = 3
-    /// An index file is written after this many packs, so that a killed job's work is found again…
+    /// An index file is written after this many packs, so that a killed job's work is found again.
     public var packsPerIndex = 64
-    /// …or after this time.
+    /// An index file is written after this time, too.
     public var indexInterval = Duration.seconds(60)
 
     /// The defaults.
     public init() {}
+
+    /// The same within the format's limits: offsets have 32 bits, stores take no objects without end.
+    var sensible: WriterOptions {
+        var options = self
+        options.packSize = min(max(packSize, 1), 128 << 20)
+        options.uploads = max(uploads, 1)
+        options.packsPerIndex = max(packsPerIndex, 1)
+        return options
+    }
 }
 
 /// What a writer has done so far.
