@@ -1,7 +1,8 @@
 import Foundation
 import ObjectStorage
-import Repository
 import Testing
+
+@testable import Repository
 
 /// Measures, asserts nothing. Run alone, in release mode: REMORA_BENCHMARK=1 swift test -c release --filter Benchmark
 @Suite("Benchmark", .enabled(if: ProcessInfo.processInfo.environment["REMORA_BENCHMARK"] != nil), .serialized)
@@ -64,6 +65,60 @@ struct Benchmark {
         print(
             "\(content): \(Int(megabytes / seconds)) MB/s wall, \(Int(megabytes / spent)) MB/s per core, ",
             "\(String(format: "%.2f", spent * 1e9 / (megabytes * 1e6))) ns/B, stored \(writer.statistics.bytesStored * 100 / UInt64(total << 20)) %"
+        )
+    }
+
+    @Test("the stages of storing alone, one after another on one core", arguments: [Content.documents, .noise])
+    func stages(_ content: Content) throws {
+        let context = try CryptoContext(MasterKey.random(), level: 1)
+        let count = 64
+        let chunks = (0..<count).map { number in
+            var random = SplitMix(UInt64(number) << 32)
+            return content == .noise ? random.bytes(1 << 20) : random.documents(1 << 20)
+        }
+        var room = [UInt8](repeating: 1, count: 2 << 20)
+        var pack = [UInt8](repeating: 1, count: count << 20)
+        var times: [(String, Double)] = []
+        func measure(_ name: String, _ body: () throws -> Void) rethrows {
+            let before = cpu()
+            try body()
+            times.append((name, (cpu() - before) * 1e9 / Double(count << 20)))
+        }
+        try measure("SHA-256") { for chunk in chunks { _ = try chunk.withUnsafeBytes { try context.sha256($0) } } }
+        var sizes: [Int] = []
+        measure("zstd") {
+            for chunk in chunks {
+                let size = room.withUnsafeMutableBytes { room in
+                    chunk.withUnsafeBytes { context.compressor.compress($0, into: .init(rebasing: room[..<(1 << 20)])) }
+                }
+                sizes.append(size ?? chunk.count)
+            }
+        }
+        try measure("seal") {
+            for size in sizes {
+                try room.withUnsafeMutableBytes { room in
+                    guard let base = room.baseAddress else { return }
+                    try chunks[0].withUnsafeBytes { try context.seal(.init(rebasing: $0[..<size]), into: base) }
+                }
+            }
+        }
+        let stored = sizes.reduce(0, +)
+        measure("append") {
+            var end = 0
+            for size in sizes {
+                pack.withUnsafeMutableBytes {
+                    $0.baseAddress?.advanced(by: end).copyMemory(from: room, byteCount: size)
+                }
+                end += size
+            }
+        }
+        try measure("pack's SHA-256") {
+            _ = try pack.withUnsafeBytes { try context.sha256(.init(rebasing: $0[..<stored])) }
+        }
+        let sum = times.reduce(0) { $0 + $1.1 }
+        print(
+            "\(content) alone: \(String(format: "%.2f", sum)) ns/B, \(Int(1e3 / sum)) MB/s per core:",
+            times.map { "\($0.0) \(String(format: "%.2f", $0.1))" }.joined(separator: ", ")
         )
     }
 
