@@ -7,3 +7,8 @@
 /// Without it each reply buffer is mapped and unmapped, and the page faults cost more than the reading
 /// (measured: 1.2 CPU seconds per GB against 0.25).
 void remora_tune_allocator(void);
+
+/// Gives memory that nobody uses back to the system.
+///
+/// The tuned allocator keeps what a job needed for the next one; a process that will be idle for hours should not.
+void remora_release_memory(void);
