@@ -1,0 +1,82 @@
+import BackupModel
+import Engines
+import Repository
+
+extension JobWorker {
+    /// Dumps the member into its group's repository and publishes the snapshot.
+    ///
+    /// Order: packs, index (durable after `flush`), permit, snapshot, report. Whatever dies in between leaves data that
+    /// nothing refers to, and a snapshot without a manifest is no backup.
+    func backUp(_ spec: BackupSpec) async throws -> JobOutcome {
+        let summary = SnapshotSummary(backupStart: .now(), backupEnd: .now())
+        let repository = try await openRepository()
+        let writer = repository.makeWriter(WriterOptions())
+        running.countUploads { Int64(clamping: writer.statistics.bytesUploaded) }
+        do {
+            return try await publish(try await engine.backUp(spec, into: writer, context: running), writer, summary)
+        } catch {
+            // Uploads under way are of no use any more.
+            writer.abandon()
+            throw error
+        }
+    }
+
+    private func publish(
+        _ output: BackupOutput,
+        _ writer: SnapshotWriter,
+        _ begun: SnapshotSummary
+    ) async throws -> JobOutcome {
+        let job = running.job
+        var result = output.result
+        running.report(step: "upload the rest")
+        let tree = try await writer.storeTree(output.files)
+        try await writer.flush()
+        result.bytesAdded = Int64(clamping: writer.statistics.bytesAdded)
+        result.bytesStored = Int64(clamping: writer.statistics.bytesStored)
+
+        running.report(step: "wait for the permit to publish")
+        let claim = result
+        let permit = try await untilAnswered("ask for the permit to publish") {
+            try await client.prepareCommit(
+                job.jobID,
+                PrepareCommitRequest(epoch: fenced.epoch, fence: job.fence, result: claim)
+            )
+        }
+        running.report(step: "publish")
+        var summary = begun
+        summary.backupEnd = .now()
+        summary.fill(writer.statistics, files: output.files)
+        let snapshot = Snapshot(
+            time: .now(),
+            tree: tree,
+            paths: ["/\(engine.name)"],
+            hostname: job.work.snapshotHost ?? job.session,
+            tags: (job.work.snapshotTags ?? []) + ["permit=\(permit.permit)"],
+            programVersion: "remora \(version)",
+            summary: summary
+        )
+        let id = try await writer.commit(snapshot)
+        result.snapshotID = id.hex
+        running.report(step: "done")
+        running.log(
+            .info,
+            "publish",
+            "snapshot \(id.short): \(result.documents) documents, \(result.bytes) bytes, \(result.bytesAdded) of them "
+                + "new, \(result.bytesStored) stored"
+        )
+        return JobOutcome(backup: result)
+    }
+}
+
+extension SnapshotSummary {
+    /// Takes the numbers that stock tools show for a snapshot.
+    fileprivate mutating func fill(_ statistics: WriterStatistics, files: [SnapshotFile]) {
+        filesNew = UInt64(files.count)
+        dataBlobs = statistics.newDataBlobs
+        treeBlobs = statistics.newTreeBlobs
+        dataAdded = statistics.bytesAdded
+        dataAddedPacked = statistics.bytesStored
+        totalFilesProcessed = UInt64(files.count)
+        totalBytesProcessed = files.reduce(0) { $0 + $1.size }
+    }
+}

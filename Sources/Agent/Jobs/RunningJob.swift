@@ -1,0 +1,104 @@
+import BackupModel
+import Engines
+import Synchronization
+
+/// One job while it runs: what its engine may use, and what heartbeats tell of it.
+final class RunningJob: JobContext {
+    /// What a heartbeat carries.
+    struct Snapshot: Sendable {
+        var progress = JobProgress()
+        var lock: LockReport?
+    }
+
+    let job: DesiredJob
+    let logger: JobLogger
+    /// The first reason to stop, once there is one.
+    let stop = Watched<StopReason?>(nil)
+    /// What the lease allows right now.
+    let standing = Watched<LeaseClock.Standing>(.held)
+
+    private let lease: Mutex<LeaseClock>
+    private let reported = Mutex(Snapshot())
+    private let uploadedBytes = Mutex<(@Sendable () -> Int64)?>(nil)
+
+    init(job: DesiredJob, logger: JobLogger, lease: LeaseClock) {
+        self.job = job
+        self.logger = logger
+        self.lease = Mutex(lease)
+    }
+
+    // MARK: For the engine
+
+    var jobID: String { job.jobID }
+
+    func log(_ level: JobLogLevel, _ component: String, _ message: String) {
+        logger.log(level, component, message)
+    }
+
+    func report(_ progress: JobProgress) {
+        reported.withLock { $0.progress = progress }
+    }
+
+    func report(_ lock: LockReport) {
+        reported.withLock { $0.lock = lock }
+    }
+
+    /// Returns when the lease has lapsed; waits again once it was renewed.
+    func leaseLapse() async throws {
+        _ = try await standing.first { $0 != .held }
+    }
+
+    // MARK: For the runner
+
+    /// Replaces the step of the progress, keeping the numbers.
+    func report(step: String) {
+        reported.withLock { $0.progress.step = step }
+    }
+
+    /// Where the bytes sent to the repository are counted.
+    func countUploads(_ count: @escaping @Sendable () -> Int64) {
+        uploadedBytes.withLock { $0 = count }
+    }
+
+    /// What a heartbeat tells.
+    var snapshot: Snapshot {
+        var snapshot = reported.withLock { $0 }
+        if let count = uploadedBytes.withLock({ $0 }) {
+            snapshot.progress.bytesUploaded = max(snapshot.progress.bytesUploaded, count())
+        }
+        return snapshot
+    }
+
+    /// Asks the job to stop; the first reason counts.
+    func requestStop(_ reason: StopReason) {
+        stop.update { current in
+            if current == nil { current = reason }
+        }
+    }
+
+    /// A heartbeat sent at `sentAt` succeeded.
+    func renewLease(sentAt: ContinuousClock.Instant, lease duration: Duration) {
+        lease.withLock { $0.renew(sentAt: sentAt, lease: duration) }
+        judgeLease()
+    }
+
+    /// The lease right now.
+    var leaseClock: LeaseClock { lease.withLock { $0 } }
+
+    /// Looks at the clock, and tells those who wait when the standing has changed.
+    func judgeLease(at now: ContinuousClock.Instant = .now) {
+        let fresh = lease.withLock { $0.standing(at: now) }
+        let before = standing.update { current in
+            defer { current = fresh }
+            return current
+        }
+        guard before != fresh else { return }
+        switch fresh {
+        case .held: log(.info, "lease", "the coordinator answers again: the lease is held")
+        case .lapsed:
+            log(.warning, "lease", "no heartbeat has succeeded for \(leaseClock.lease.formattedSeconds): lease lapsed")
+        case .disconnected:
+            log(.error, "lease", "no heartbeat has succeeded for \(leaseClock.maxDisconnected.formattedSeconds)")
+        }
+    }
+}

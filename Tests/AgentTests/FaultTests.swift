@@ -1,0 +1,444 @@
+import BackupModel
+import Engines
+import Foundation
+import Repository
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Agent
+
+@Suite("An agent when something goes wrong")
+struct FaultTests {
+    @Test("a lost reply to complete is asked for again, and the answer that it is known is enough")
+    func lostCompleteReply() async throws {
+        let lost = Mutex(0)
+        try await AgentHarness.with(
+            script: { request, _ in
+                guard request.call == "complete", lost.withLock({ $0 }) < 2 else { return .normal }
+                lost.withLock { $0 += 1 }
+                return .applyThenDrop
+            },
+            { harness in
+                let engine = FakeEngine()
+                harness.want(harness.backup("job1"))
+                try await harness.runningAgent(engine) {
+                    try await eventually("complete was sent again") {
+                        harness.coordinator.seen.completions["job1", default: []].count >= 3
+                    }
+                }
+                #expect(engine.seen.backups == 1)
+                let journal = try await Journal.open(directory: harness.directory.appending("state")).journal
+                #expect(journal.watched.value.entry("job1")?.state == .acknowledged)
+            }
+        )
+    }
+
+    @Test("the log arrives whole although patches get lost, are applied twice or refused for a while")
+    func roughLog() async throws {
+        let count = Mutex(0)
+        try await AgentHarness.with(
+            script: { request, _ in
+                guard request.call == "log" else { return .normal }
+                let number = count.withLock { count in
+                    count += 1
+                    return count
+                }
+                return switch number % 4 {
+                case 1: .applyThenDrop
+                case 2: .error(500, "broken")
+                case 3: .error(429, "tooMany", retryAfterMs: 1)
+                default: .normal
+                }
+            },
+            { harness in
+                let engine = FakeEngine { context in
+                    for number in 0..<300 { context.log(.info, "dump", "line \(number)") }
+                }
+                harness.want(harness.backup("job1"))
+                _ = try await harness.runningAgent(engine) { try await harness.outcome("job1") }
+                let numbers = harness.log("job1").map(\.message).filter { $0.hasPrefix("line ") }
+                #expect(numbers == (0..<300).map { "line \($0)" })
+                let sent = try #require(harness.coordinator.seen.completions["job1"]?.last?.logBytes)
+                #expect(Int(sent) == harness.coordinator.seen.logs["job1"]?.count)
+            }
+        )
+    }
+
+    @Test("complete answered by 202 makes the agent send the rest of the log")
+    func logMissing() async throws {
+        let completes = Mutex(0)
+        try await AgentHarness.with(
+            script: { request, state in
+                // The log's first patches are taken in but forgotten, as by a coordinator that crashed.
+                guard request.call == "complete" else { return .normal }
+                let isFirst = completes.withLock { count in
+                    count += 1
+                    return count == 1
+                }
+                return isFirst ? .value(202, LogResponse(nextOffset: 0, updateIntervalMs: 50)) : .normal
+            },
+            { harness in
+                harness.want(harness.backup("job1"))
+                let outcome = try await harness.runningAgent(FakeEngine()) { try await harness.outcome("job1") }
+                #expect(outcome.backup != nil)
+                #expect(completes.withLock { $0 } == 2)
+                #expect(harness.log("job1").last?.message == "job job1: done")
+            }
+        )
+    }
+
+    @Test("a heartbeat answered by fenced stops the job without a word", arguments: ["fenced", "gone"])
+    func fenced(answer: String) async throws {
+        let isFenced = Mutex(false)
+        try await AgentHarness.with(
+            script: { request, _ in
+                guard request.call == "heartbeat", request.jobID == "job1", isFenced.withLock({ $0 }) else {
+                    return .normal
+                }
+                return answer == "fenced" ? .error(409, "fenced") : .error(410, "gone")
+            },
+            { harness in
+                let engine = FakeEngine { context in
+                    if context.jobID == "job1" { try await Task.sleep(for: .seconds(60)) }
+                }
+                harness.want(harness.backup("job1"))
+                try await harness.runningAgent(engine) {
+                    try await eventually("the job runs") { engine.seen.backups == 1 }
+                    isFenced.withLock { $0 = true }
+                    try await eventually("the job is stopped") { engine.seen.cleanedUp == 1 }
+                    harness.want(harness.backup("job2"))
+                    _ = try await harness.outcome("job2")
+                }
+                #expect(harness.coordinator.seen.completions["job1"] == nil)
+                #expect(try await harness.snapshots().count == 1)
+            }
+        )
+    }
+
+    @Test("a permit refused as fenced discards the backup: no snapshot, no report")
+    func fencedPermit() async throws {
+        try await AgentHarness.with(
+            script: { request, _ in
+                request.call == "prepare-commit" && request.jobID == "job1" ? .error(409, "fenced") : .normal
+            },
+            { harness in
+                let engine = FakeEngine()
+                harness.want(harness.backup("job1"), harness.backup("job2"))
+                _ = try await harness.runningAgent(engine) { try await harness.outcome("job2") }
+                #expect(harness.coordinator.seen.completions["job1"] == nil)
+                let tags = try await harness.snapshots().flatMap(\.tags)
+                #expect(tags.contains("permit=permit-job2"))
+                #expect(!tags.contains("permit=permit-job1"))
+            }
+        )
+    }
+
+    @Test("the permit is asked for until it is answered")
+    func permitIsAskedForAgain() async throws {
+        let asked = Mutex(0)
+        try await AgentHarness.with(
+            script: { request, _ in
+                guard request.call == "prepare-commit" else { return .normal }
+                let number = asked.withLock { asked in
+                    asked += 1
+                    return asked
+                }
+                return number == 1 ? .text(502, "<html>bad gateway</html>") : .normal
+            },
+            { harness in
+                harness.want(harness.backup("job1"))
+                let outcome = try await harness.runningAgent(FakeEngine()) { try await harness.outcome("job1") }
+                #expect(outcome.backup != nil)
+                #expect(asked.withLock { $0 } == 2)
+            }
+        )
+    }
+
+    @Test("a token that is no longer good makes the agent register again, and the job goes on")
+    func tokenExpires() async throws {
+        try await AgentHarness.with { harness in
+            let go = Watched(false)
+            let engine = FakeEngine { _ in _ = try await go.first { $0 } }
+            harness.want(harness.backup("job1"))
+            let outcome = try await harness.runningAgent(engine) {
+                try await eventually("the job runs") { engine.seen.backups == 1 }
+                harness.coordinator.change { state in
+                    state.token = "token-2"
+                    state.epoch = 2
+                }
+                try await eventually("the agent has registered again") {
+                    harness.coordinator.seen.registrations.count == 2
+                }
+                try await eventually("heartbeats carry the new epoch") {
+                    harness.coordinator.seen.heartbeats["job1"]?.last?.epoch == 2
+                }
+                go.set(true)
+                return try await harness.outcome("job1")
+            }
+            #expect(outcome.backup != nil)
+            let registrations = harness.coordinator.seen.registrations
+            #expect(registrations[1].jobs.map(\.state) == [.running])
+            #expect(registrations[0].incarnation == registrations[1].incarnation)
+        }
+    }
+
+    @Test(
+        "an answer that isn't a coordinator's is tried again whatever its status",
+        arguments: [200, 401, 404, 409, 410]
+    )
+    func strangerAnswers(status: Int) async throws {
+        let strange = Mutex(4)
+        try await AgentHarness.with(
+            script: { request, _ in
+                let isStrange = strange.withLock { left in
+                    guard left > 0, ["heartbeat", "complete", "credentials"].contains(request.call) else {
+                        return false
+                    }
+                    left -= 1
+                    return true
+                }
+                return isStrange ? .text(status, "<html>sign in to the network</html>") : .normal
+            },
+            { harness in
+                harness.want(harness.backup("job1"))
+                let outcome = try await harness.runningAgent(FakeEngine()) { try await harness.outcome("job1") }
+                #expect(outcome.backup != nil)
+            }
+        )
+    }
+
+    @Test("at the lease's end the engine is told, the backup goes on, and it is published when the coordinator is back")
+    func lapseThenReturn() async throws {
+        try await AgentHarness.with { harness in
+            let lapsed = Watched(false)
+            let go = Watched(false)
+            let engine = FakeEngine { context in
+                try await context.leaseLapse()
+                context.log(.warning, "lock", "released early")
+                lapsed.set(true)
+                _ = try await go.first { $0 }
+            }
+            harness.coordinator.change { state in
+                state.leaseMs = 300
+                state.maxDisconnectedMs = 60_000
+            }
+            harness.want(harness.backup("job1"))
+            let outcome = try await harness.runningAgent(engine) {
+                try await eventually("the job runs") { engine.seen.backups == 1 }
+                harness.coordinator.change { $0.isDown = true }
+                _ = try await lapsed.first { $0 }
+                #expect(engine.seen.cleanedUp == 0)
+                harness.coordinator.change { $0.isDown = false }
+                go.set(true)
+                return try await harness.outcome("job1")
+            }
+            #expect(outcome.backup != nil)
+            #expect(try await harness.snapshots().count == 1)
+            #expect(harness.log("job1").contains { $0.message == "released early" })
+        }
+    }
+
+    @Test("a coordinator that is away for longer than allowed ends the backup; the report arrives when it is back")
+    func disconnectedTooLong() async throws {
+        try await AgentHarness.with { harness in
+            let engine = FakeEngine { _ in try await Task.sleep(for: .seconds(60)) }
+            harness.coordinator.change { state in
+                state.leaseMs = 150
+                state.maxDisconnectedMs = 400
+            }
+            harness.want(harness.backup("job1"))
+            let outcome = try await harness.runningAgent(engine) {
+                try await eventually("the job runs") { engine.seen.backups == 1 }
+                harness.coordinator.change { $0.isDown = true }
+                try await eventually("the job is given up") { engine.seen.cleanedUp == 1 }
+                harness.coordinator.change { $0.isDown = false }
+                return try await harness.outcome("job1")
+            }
+            #expect(outcome.failure?.code == "disconnected")
+            #expect(outcome.failure?.isRetryable == true)
+            #expect(try await harness.snapshots().isEmpty)
+        }
+    }
+
+    @Test("a restore stops at the lease's end and says that the target is half restored")
+    func restoreStopsAtLapse() async throws {
+        try await AgentHarness.with { harness in
+            let engine = FakeEngine { context in
+                if context.jobID == "job2" { try await Task.sleep(for: .seconds(60)) }
+            }
+            harness.want(harness.backup("job1"))
+            let outcome = try await harness.runningAgent(engine) {
+                let snapshotID = try await harness.outcome("job1").backup?.snapshotID ?? ""
+                harness.coordinator.change { $0.leaseMs = 200 }
+                harness.want(harness.restore("job2", snapshotID: snapshotID))
+                try await eventually("the restore runs, under the short lease") {
+                    engine.seen.restores == 1 && harness.coordinator.seen.heartbeats["job2", default: []].count > 1
+                }
+                harness.coordinator.change { $0.isDown = true }
+                try await eventually("the restore is stopped") { engine.seen.cleanedUp == 2 }
+                harness.coordinator.change { $0.isDown = false }
+                return try await harness.outcome("job2")
+            }
+            #expect(outcome.failure?.code == "leaseLapsed")
+            #expect(outcome.failure?.message.contains("half restored") == true)
+        }
+    }
+
+    @Test("after a crash the job is reported as lost, with its log, and not run again")
+    func crash() async throws {
+        try await AgentHarness.with { harness in
+            let engine = FakeEngine { context in
+                context.log(.info, "dump", "before the crash")
+                try await Task.sleep(for: .seconds(60))
+            }
+            let job = harness.backup("job1")
+            harness.want(job)
+            try await harness.runningAgent(engine) {
+                try await eventually("the first line has arrived") {
+                    harness.log("job1").contains { $0.message == "before the crash" }
+                }
+                // What a kill would leave: the directory as it is now.
+                try FileManager.default.copyItem(
+                    atPath: harness.directory.appending("state"),
+                    toPath: harness.directory.appending("crashed")
+                )
+            }
+            let after = try ScriptedCoordinator()
+            defer { after.close() }
+            after.change { $0.jobs = [job] }
+            let second = FakeEngine()
+            try await harness.runningAgent(second, stateDirectory: "crashed", coordinatorURL: after.url) {
+                try await eventually("the loss has arrived") { after.seen.accepted["job1"] != nil }
+                try await eventually("the agent has checked in after that") { after.seen.checkins.last?.jobs == [] }
+            }
+            #expect(second.seen.backups == 0)
+            #expect(second.seen.leftovers == 1)
+            #expect(after.seen.registrations.first?.jobs == [JobReport(jobID: "job1", state: .lost, fence: 7)])
+            #expect(after.seen.accepted["job1"]?.failure?.code == "lost")
+            #expect(String(decoding: after.seen.logs["job1"] ?? [], as: UTF8.self).contains("before the crash"))
+        }
+    }
+
+    @Test("an outcome that was never delivered is delivered by the next process")
+    func outcomeSurvivesProcess() async throws {
+        try await AgentHarness.with { harness in
+            let state = harness.directory.appending("state")
+            let directory = try StateDirectory(state)
+            let journal = try await Journal.open(directory: state).journal
+            _ = try await journal.begin(harness.backup("job1"), unixMs: 1)
+            try await journal.finish(
+                "job1",
+                JobOutcome(failure: JobFailure(code: "x", message: "y", isRetryable: false))
+            )
+            withExtendedLifetime(directory) {}
+        }
+        try await AgentHarness.with { harness in
+            let state = harness.directory.appending("state")
+            try await {
+                let directory = try StateDirectory(state)
+                let journal = try await Journal.open(directory: state).journal
+                _ = try await journal.begin(harness.backup("job1"), unixMs: 1)
+                let failure = JobFailure(code: "diskOnFire", message: "y", isRetryable: false)
+                try await journal.finish("job1", JobOutcome(failure: failure))
+                withExtendedLifetime(directory) {}
+            }()
+            let outcome = try await harness.runningAgent(FakeEngine()) { try await harness.outcome("job1") }
+            #expect(outcome.failure?.code == "diskOnFire")
+        }
+    }
+
+    @Test("leftovers are released although the coordinator can't be reached, and before any job")
+    func leftoversFirst() async throws {
+        try await AgentHarness.with { harness in
+            harness.coordinator.change { $0.isDown = true }
+            let engine = FakeEngine(leftovers: { ["unlocked 127.0.0.1:1"] })
+            harness.want(harness.backup("job1"))
+            let outcome = try await harness.runningAgent(engine) {
+                try await eventually("leftovers were looked for") { engine.seen.leftovers == 1 }
+                harness.coordinator.change { $0.isDown = false }
+                return try await harness.outcome("job1")
+            }
+            #expect(outcome.backup != nil)
+        }
+    }
+
+    @Test("while leftovers can't be released the agent is seen, says so, and runs no job")
+    func leftoversRetry() async throws {
+        try await AgentHarness.with { harness in
+            let isReachable = Mutex(false)
+            let engine = FakeEngine(leftovers: {
+                guard isReachable.withLock({ $0 }) else {
+                    throw JobFailure(code: "databaseUnreachable", message: "no answer", isRetryable: true)
+                }
+                return []
+            })
+            harness.want(harness.backup("job1"))
+            let outcome = try await harness.runningAgent(engine) {
+                try await eventually("the problem is told") {
+                    harness.coordinator.seen.checkins.last?.member.problems.contains { $0.contains("no answer") }
+                        == true
+                }
+                #expect(engine.seen.backups == 0)
+                isReachable.withLock { $0 = true }
+                return try await harness.outcome("job1")
+            }
+            #expect(outcome.backup != nil)
+        }
+    }
+
+    @Test("a change of the member that matters is told at once, not with the next poll")
+    func memberChange() async throws {
+        try await AgentHarness.with { harness in
+            let engine = FakeEngine()
+            engine.status.withLock { $0.role = .secondary }
+            harness.coordinator.change { $0.pollSeconds = 3600 }
+            try await harness.runningAgent(engine) {
+                try await eventually("the role is known") {
+                    harness.coordinator.seen.checkins.last?.member.role == .secondary
+                }
+                engine.status.withLock { $0.role = .primary }
+                try await eventually("the new role is known") {
+                    harness.coordinator.seen.checkins.last?.member.role == .primary
+                }
+            }
+        }
+    }
+
+    @Test("a document of an older epoch is not followed")
+    func staleEpoch() async throws {
+        let isStale = Mutex(true)
+        try await AgentHarness.with(
+            script: { request, state in
+                guard request.call == "checkin", isStale.withLock({ $0 }) else { return .normal }
+                return .value(200, DesiredDocument(epoch: 4, revision: "old", jobs: state.jobs))
+            },
+            { harness in
+                harness.coordinator.change { $0.epoch = 5 }
+                let engine = FakeEngine()
+                harness.want(harness.backup("job1"))
+                let outcome = try await harness.runningAgent(engine) {
+                    try await eventually("stale documents were sent") { harness.coordinator.seen.requests > 3 }
+                    #expect(engine.seen.backups == 0)
+                    isStale.withLock { $0 = false }
+                    return try await harness.outcome("job1")
+                }
+                #expect(outcome.backup != nil)
+            }
+        )
+    }
+
+    @Test("two agents can't share a state directory")
+    func sharedStateDirectory() async throws {
+        try await withTestDirectory { directory in
+            let path = directory.appending("state")
+            let first = try StateDirectory(path)
+            #expect {
+                _ = try StateDirectory(path)
+            } throws: { error in
+                "\(error)".contains("another agent is using it")
+            }
+            withExtendedLifetime(first) {}
+        }
+    }
+}

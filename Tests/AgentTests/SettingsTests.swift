@@ -1,0 +1,108 @@
+import Engines
+import Logging
+import TestSupport
+import Testing
+
+@testable import Agent
+
+@Suite("The agent's settings")
+struct SettingsTests {
+    private static let enough: [AgentSetting: String] = [
+        .enrolmentTokenFile: "/token", .namespace: "shop", .pod: "mongo-0", .cluster: "orders",
+    ]
+
+    private func settings(
+        _ flags: [AgentSetting: String] = SettingsTests.enough,
+        _ environment: [String: String] = [:],
+        files: [String: String] = [:]
+    ) throws -> AgentSettings {
+        try AgentSettings(flags: flags, environment: environment, version: "1", readFile: { files[$0] })
+    }
+
+    private func refusal(
+        _ change: [AgentSetting: String],
+        _ environment: [String: String] = [:],
+        files: [String: String] = [:]
+    ) -> String {
+        do {
+            _ = try settings(Self.enough.merging(change) { $1 }, environment, files: files)
+            return ""
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    @Test("has sensible defaults for what isn't required")
+    func defaults() throws {
+        let settings = try settings()
+        #expect(settings.configuration.coordinatorURL == "http://127.0.0.1:7480")
+        #expect(settings.mongoDB.uri == "mongodb://127.0.0.1:27017")
+        #expect(settings.mongoDB.stateDirectory == "/var/lib/remora")
+        #expect(settings.mongoDB.tls == nil)
+        #expect(settings.logLevel == .info)
+    }
+
+    @Test("names everything that is missing, with flag and variable")
+    func missing() {
+        #expect {
+            _ = try settings([.pod: "x"])
+        } throws: { error in
+            "\(error)"
+                == "missing: --enrolment-token-file (or REMORA_ENROLMENT_TOKEN_FILE), --namespace (or REMORA_NAMESPACE), "
+                + "--cluster (or REMORA_CLUSTER)"
+        }
+    }
+
+    @Test("a flag wins over its variable, and an empty variable is none")
+    func precedence() throws {
+        let environment = ["REMORA_POD": "from-environment", "REMORA_NODE": "n1", "REMORA_LOG_LEVEL": ""]
+        let settings = try settings(Self.enough, environment)
+        #expect(settings.configuration.pod == "mongo-0")
+        #expect(settings.configuration.node == "n1")
+        #expect(settings.logLevel == .info)
+    }
+
+    @Test("name and password come from files or the environment, without the white space that editors leave")
+    func secrets() throws {
+        let flags = Self.enough.merging([.usernameFile: "/u", .passwordFile: "/p"]) { $1 }
+        let fromFiles = try settings(flags, [:], files: ["/u": "backup\n", "/p": " pass word \r\n"])
+        #expect(fromFiles.mongoDB.username == "backup")
+        #expect(fromFiles.mongoDB.password == Secret(" pass word"))
+        #expect(fromFiles.secrets == [" pass word"])
+        let fromEnvironment = try settings(Self.enough, ["REMORA_USERNAME": "a", "REMORA_PASSWORD": "b"])
+        #expect(fromEnvironment.mongoDB.username == "a")
+        #expect(fromEnvironment.mongoDB.password == Secret("b"))
+        let uri = try settings(Self.enough, ["REMORA_MONGODB_URI": "mongodb://u:hidden@127.0.0.1:1/x"])
+        #expect(uri.secrets == ["hidden"])
+        #expect(AgentSetting.allCases.filter { !$0.hasFlag } == [.username, .password])
+    }
+
+    @Test("bad input is refused in one sentence that names the setting")
+    func refusals() {
+        #expect(refusal([.coordinator: "http://coordinator:7480"]).hasPrefix("refusing http://coordinator:7480: plain"))
+        #expect(refusal([.engine: "oracle"]) == "there is no engine \"oracle\"; there is: mongodb")
+        #expect(refusal([.logLevel: "loud"]).contains("debug, info, warning, error"))
+        #expect(refusal([.passwordFile: "/gone"]) == "the file /gone of --password-file is not there")
+        #expect(
+            refusal([.passwordFile: "/empty"], files: ["/empty": " \n"])
+                == "the file /empty of --password-file is empty"
+        )
+        let argv = refusal([.mongodbURI: "mongodb://u:hidden@127.0.0.1"])
+        #expect(argv.contains("every process of the host can see"))
+        #expect(!argv.contains("hidden"))
+        #expect(refusal([.tlsAllowInvalidHostnames: "perhaps"]).contains("write true or false"))
+    }
+
+    @Test("a look at the database alone needs no coordinator")
+    func check() throws {
+        let settings = try AgentSettings(flags: [:], environment: [:], version: "1", needsCoordinator: false)
+        #expect(settings.mongoDB.uri == "mongodb://127.0.0.1:27017")
+    }
+
+    @Test("every setting has a variable that follows from its flag")
+    func variables() {
+        #expect(AgentSetting.enrolmentTokenFile.environmentVariable == "REMORA_ENROLMENT_TOKEN_FILE")
+        #expect(AgentSetting.podUID.environmentVariable == "REMORA_POD_UID")
+        #expect(Set(AgentSetting.allCases.map(\.environmentVariable)).count == AgentSetting.allCases.count)
+    }
+}
