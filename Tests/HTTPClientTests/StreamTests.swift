@@ -42,13 +42,13 @@ struct StreamTests {
             connection.waitForEnd()
         } _: { server in
             let response = try await HTTPClient().stream(
-                HTTPRequest(url: server.url, idleTimeout: .milliseconds(300), maxResponseBytes: 10)
+                HTTPRequest(url: server.url, idleTimeout: .seconds(2), maxResponseBytes: 10)
             )
             var received: [UInt8] = []
             for try await part in response.body {
                 // Longer than the idle limit: a pause that we made doesn't count.
                 if received.isEmpty {
-                    try await Task.sleep(for: .milliseconds(600))
+                    try await Task.sleep(for: .milliseconds(2500))
                     #expect(!isWritten.withLock { $0 })
                 }
                 #expect(part.count < 1 << 20)

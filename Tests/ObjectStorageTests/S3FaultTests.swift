@@ -6,7 +6,8 @@ import Testing
 /// The S3 back end against servers and networks that misbehave.
 @Suite("S3 when the store misbehaves")
 struct S3FaultTests {
-    private func configuration(_ server: RawServer) -> S3Configuration {
+    /// Nothing may move for `idle`: short only where a stall is the test, because this machine may be busy.
+    private func configuration(_ server: RawServer, idle: Duration = .seconds(30)) -> S3Configuration {
         S3Configuration(
             endpoint: server.url,
             bucket: "bucket",
@@ -15,19 +16,24 @@ struct S3FaultTests {
             secretAccessKey: "the-secret",
             multipartThreshold: 100_000,
             partSize: 40_000,
-            requestTimeout: .seconds(20),
-            idleTimeout: .milliseconds(400)
+            requestTimeout: .seconds(60),
+            idleTimeout: idle
         )
     }
 
-    private func retrying(_ server: RawServer, attempts: Int = 6) throws -> RetryingStore<S3Store> {
+    private func retrying(
+        _ server: RawServer,
+        attempts: Int = 6,
+        fault: Fault? = nil
+    ) throws -> RetryingStore<S3Store> {
         let policy = RetryPolicy(
             attempts: attempts,
             firstDelay: .milliseconds(1),
             maximumDelay: .milliseconds(5),
             totalTime: .seconds(60)
         )
-        return RetryingStore(try S3Store(configuration(server)), policy: policy) { _ in }
+        let idle: Duration = fault == .stall ? .seconds(1) : .seconds(30)
+        return RetryingStore(try S3Store(configuration(server, idle: idle)), policy: policy) { _ in }
     }
 
     private static func errorBody(_ code: String) -> String {
@@ -79,7 +85,7 @@ struct S3FaultTests {
                 }
             }
         } _: { server in
-            let store = try retrying(server)
+            let store = try retrying(server, fault: fault)
             let bytes = Array("what is to be kept".utf8)
             try await store.put("key", bytes)
             #expect(try await store.get("key") == bytes)
@@ -92,7 +98,7 @@ struct S3FaultTests {
         try await withRawServer { connection in
             if connection.readRequest() != nil { fault.act(connection) }
         } _: { server in
-            let store = try retrying(server, attempts: 3)
+            let store = try retrying(server, attempts: 3, fault: fault)
             let error = await #expect(throws: ObjectStorageError.self) { try await store.put("key", [1, 2, 3]) }
             #expect(error?.code == (fault == .badDigest ? .corrupt : .unavailable), "\(String(describing: error))")
             let message = error?.message ?? ""
