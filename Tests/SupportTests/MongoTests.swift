@@ -68,10 +68,7 @@ struct MongoTests {
     @Test("a set starts with a primary and two secondaries, and elects another when the primary dies")
     func replicaSet() async throws {
         try await withTestDirectory { directory in
-            let clock = ContinuousClock()
-            let begin = clock.now
             let set = try await ReplicaSet.start(in: directory)
-            print("started a set of three in \(clock.now - begin)")
             #expect(try await set.secondaries().count == 2)
             let old = try await set.primary()
             let secondary = try #require(try await set.secondaries().first)
@@ -80,7 +77,6 @@ struct MongoTests {
             let new = try await eventually("another primary") {
                 try await set.findPrimary().flatMap { $0 === old ? nil : $0 }
             }
-            print("another primary after \(clock.now - begin)")
             try await new.client().command(
                 #"{"insert": "c", "documents": [{"_id": 1}], "writeConcern": {"w": "majority"}}"#,
                 on: "a"

@@ -4,7 +4,7 @@ struct CollectionPlan: Sendable {
     var name: String
     /// The fields of `create` besides the name, as extended JSON: `{"capped": true, "size": 4096}`.
     var options = "{}"
-    /// Index specifications as extended JSON; created while the collection is empty, which is quick.
+    /// Index specifications as extended JSON.
     var indexes: [String] = []
     /// How many documents there are.
     var count = 0
@@ -33,14 +33,11 @@ struct CollectionPlan: Sendable {
             builder.document("writeConcern") { $0.int32("w", 1) }
         }
         try await client.command(command, on: database)
-        if !indexes.isEmpty {
-            let list = indexes.joined(separator: ",")
-            try await client.command(
-                #"{"createIndexes": \#(quoted(name)), "indexes": [\#(list)], "writeConcern": {"w": 1}}"#,
-                on: database
-            )
-        }
+        // Quicker on an empty collection, but for one that becomes large.
+        let isLarge = count > 5_000
+        if !isLarge { try await createIndexes(client) }
         var generator = Generator(seed: name.utf8.reduce(7) { $0 &* 31 &+ UInt64($1) })
+        var batches = 0
         var (batch, size, total): ([TestDocument], Int, Int) = ([], 0, 0)
         for index in 0..<count {
             let document = document(index, &generator)
@@ -52,12 +49,25 @@ struct CollectionPlan: Sendable {
             size += document.bytes.count
             // A few messages' worth: the client cuts it as the protocol wants.
             if size > 8 << 20 || batch.count == 20_000 || index == count - 1 {
-                try await client.insert(batch, into: name, of: database, isMajority: size > 1 << 20)
+                // Every other large batch waits for the others, so that no member falls off the oplog.
+                let waitsForMajority = size > 1 << 20 && batches % 2 == 0
+                batches += 1
+                try await client.insert(batch, into: name, of: database, isMajority: waitsForMajority)
                 total += size
                 (batch, size) = ([], 0)
             }
         }
+        if isLarge { try await createIndexes(client) }
         return total
+    }
+
+    private func createIndexes(_ client: MongoClient) async throws {
+        guard !indexes.isEmpty else { return }
+        let list = indexes.joined(separator: ",")
+        try await client.command(
+            #"{"createIndexes": \#(quoted(name)), "indexes": [\#(list)], "writeConcern": {"w": 1}}"#,
+            on: database
+        )
     }
 
     private func replace(_ document: TestDocument, _ client: MongoClient) async throws {

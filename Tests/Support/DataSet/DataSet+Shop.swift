@@ -19,7 +19,7 @@ extension DataSet {
                 """,
                 #"{"key": {"coupon": 1}, "name": "coupon_1", "sparse": true}"#,
             ],
-            count: scaled(1_600)
+            count: scaled(1_000)
         ) { index, generator in
             TestDocument { order in
                 order.objectID("_id", UInt64(index))
@@ -42,7 +42,7 @@ extension DataSet {
                     address.string("city", generator.pick(["Lisboa", "Zürich", "Łódź", "東京", "Reykjavík"]))
                 }
                 order.string("note", generator.sentence(14))
-                order.string("signature", bytes: generator.letters(420))
+                order.string("signature", bytes: generator.letters(800))
             }
         }
     }
@@ -140,7 +140,7 @@ extension DataSet {
                  "expireAfterSeconds": 1500000000}
                 """,
             indexes: [#"{"key": {"sensor": 1, "at": 1}, "name": "sensor_1_at_1"}"#],
-            count: scaled(1_000)
+            count: scaled(500)
         ) { index, generator in
             TestDocument { metric in
                 metric.date("at", milliseconds: 1_700_000_000_000 + Int64(index) * 1_500)
@@ -208,7 +208,7 @@ extension DataSet {
                 database: "archive",
                 name: "fs.chunks",
                 indexes: [#"{"key": {"files_id": 1, "n": 1}, "name": "files_id_1_n_1", "unique": true}"#],
-                count: scaled(4)
+                count: scaled(5)
             ) { index, generator in
                 TestDocument(reserving: 262_144) { chunk in
                     chunk.objectID("_id", UInt64(index))
@@ -217,7 +217,7 @@ extension DataSet {
                     chunk.binary("data", generator.noise(261_120))
                 }
             },
-            CollectionPlan(database: "archive", name: "fs.files", count: scaled(4) / 16 + 1) { index, _ in
+            CollectionPlan(database: "archive", name: "fs.files", count: scaled(5) / 16 + 1) { index, _ in
                 TestDocument { file in
                     file.objectID("_id", UInt64(index))
                     file.string("filename", "scan-\(index).pdf")

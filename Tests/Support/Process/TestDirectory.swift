@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Synchronization
 
 /// A temporary directory of its own for one test, with a short path (Unix sockets allow 107 bytes).
@@ -6,6 +7,7 @@ public final class TestDirectory: Sendable {
     /// Its absolute path.
     public let path: String
     private let isKept = Mutex(false)
+    private let outside = Mutex<[String]>([])
 
     /// Makes a new directory; `name` helps a person to find it among others.
     public init(_ name: String = "test") throws {
@@ -42,6 +44,11 @@ public final class TestDirectory: Sendable {
         return path
     }
 
+    /// Names a file that a server insists on putting elsewhere: it goes when the directory goes.
+    public func adopt(_ path: String) {
+        outside.withLock { $0.append(path) }
+    }
+
     /// Leaves it in place for a person to look at, and says where it is.
     public func keep() {
         let isNew = isKept.withLock { kept in
@@ -57,6 +64,7 @@ public final class TestDirectory: Sendable {
         guard !isKept.withLock({ $0 }) else { return }
         // A dying server may still be writing; what is left over lies in the temporary folder and harms nobody.
         try? FileManager.default.removeItem(atPath: path)
+        for path in outside.withLock({ $0 }) { unlink(path) }
     }
 }
 

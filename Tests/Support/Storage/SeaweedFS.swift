@@ -45,6 +45,9 @@ public final class SeaweedFS: Sendable {
         tlsPort = try certificates == nil ? nil : Ports.free()
         caFile = certificates?.caFile
         let data = try directory.makeDirectory("seaweedfs-\(port)")
+        for (part, port) in [("master", master), ("volume", volume), ("filer", filerPort), ("s3", port)] {
+            directory.adopt("/tmp/seaweedfs-\(part)-grpc-\(port + 10_000).sock")
+        }
         let identities = try directory.write(
             """
             {"identities": [
@@ -56,8 +59,11 @@ public final class SeaweedFS: Sendable {
             to: "seaweedfs-\(port).json"
         )
         var arguments = [
-            "server", "-dir=\(data)", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-            "-master.port=\(master)", "-master.telemetry=false", "-master.volumeSizeLimitMB=64",
+            // By default log files and sockets go to /tmp, and stay there.
+            "-logtostderr=true", "server", "-filer.localSocket=\(data)/filer.sock",
+            "-s3.localSocket=\(data)/s3.sock", "-dir=\(data)", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+            "-master.port=\(master)", "-master.telemetry=false", "-master.electionTimeout=1s",
+            "-master.volumeSizeLimitMB=64",
             "-volume.port=\(volume)", "-volume.max=2000", "-volume.preStopSeconds=0",
             "-filer", "-filer.port=\(filerPort)",
             "-s3", "-s3.port=\(port)", "-s3.config=\(identities)", "-s3.port.iceberg=0", "-s3.port.lance=0",
