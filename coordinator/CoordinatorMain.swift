@@ -1,4 +1,112 @@
+import ArgumentParser
+import BackupModel
+import Coordinator
+import Foundation
+import Logging
+import ServiceLifecycle
+import UnixSignals
+
+/// `remora-coordinator`: parse, wire, run.
 @main
-struct CoordinatorMain {
-    static func main() {}
+struct CoordinatorMain: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "remora-coordinator",
+        abstract: "Schedules backups and restores, and tells agents what to do.",
+        discussion: """
+            Objects (Repository, AppBinding, BackupConfiguration, BackupSession, RestoreSession) are YAML files in one \
+            directory, read again when they change. Logs go to standard error.
+
+            Exit codes: 0 stopped as told; 64 wrong usage; 69 the state directory or the address can't be used; 70 an \
+            unexpected failure; 78 objects, secrets or options make no sense (every problem on a line of its own).
+            """,
+        version: CoordinatorMain.versionText
+    )
+
+    static let versionText = RemoraVersion.current
+
+    @Option(help: "Directory of YAML files with objects.")
+    var objects: String
+
+    @Option(help: "Directory of secrets: DIR/<secret>/<entry> or DIR/<namespace>/<secret>/<entry>.")
+    var secrets: String
+
+    @Option(help: "Directory for the coordinator's own state: database, tokens, logs.")
+    var state: String
+
+    @Option(help: "HOST:PORT to listen on; anything but loopback needs TLS.")
+    var listen: String = "127.0.0.1:7480"
+
+    @Option(name: .customLong("tls-certificate"), help: "PEM file with the certificate chain.")
+    var tlsCertificate: String?
+
+    @Option(name: .customLong("tls-key"), help: "PEM file with the private key.")
+    var tlsKey: String?
+
+    @Option(
+        name: .customLong("enrolment-token-file"),
+        help: "File with the secret that agents register with; made if it is missing. (default: STATE/enrolment.token)"
+    )
+    var enrolmentTokenFile: String?
+
+    @Option(name: .customLong("lease-seconds"), help: "Lease of jobs: how long a silent agent is believed to work.")
+    var leaseSeconds: Int = 60
+
+    @Option(name: .customLong("log-level"), help: "debug, info, notice, warning or error.")
+    var logLevel: String = "info"
+
+    func validate() throws {
+        guard (tlsCertificate == nil) == (tlsKey == nil) else {
+            throw ValidationError("--tls-certificate and --tls-key belong together; give both or neither")
+        }
+        guard ListenAddress(listen) != nil else {
+            throw ValidationError("--listen is '\(listen)'; it looks like 127.0.0.1:7480 or [::1]:7480")
+        }
+        guard (2...3600).contains(leaseSeconds) else {
+            throw ValidationError("--lease-seconds is \(leaseSeconds); allowed: 2 to 3600")
+        }
+        guard Logger.Level(rawValue: logLevel) != nil else {
+            throw ValidationError("--log-level is '\(logLevel)'; allowed: debug, info, notice, warning, error")
+        }
+    }
+
+    func run() async throws {
+        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "remora-coordinator")
+        logger.logLevel = Logger.Level(rawValue: logLevel) ?? .info
+        // Checked in validate() as well.
+        guard let address = ListenAddress(listen) else { throw ExitCode(64) }
+        var settings = CoordinatorConfiguration(
+            objectsDirectory: objects,
+            secretsDirectory: secrets,
+            stateDirectory: state,
+            listen: address,
+            tls: tlsCertificate.flatMap { certificate in tlsKey.map { (certificate, $0) } },
+            enrolmentTokenFile: enrolmentTokenFile ?? "\(state)/enrolment.token",
+            version: Self.versionText
+        )
+        settings.leaseSeconds = leaseSeconds
+        do {
+            let service = try CoordinatorService(settings, logger: logger)
+            var group = ServiceGroupConfiguration(
+                services: [service],
+                gracefulShutdownSignals: [.sigterm, .sigint],
+                logger: logger
+            )
+            // Requests that don't end by themselves are cut then.
+            group.maximumGracefulShutdownDuration = .seconds(15)
+            try await ServiceGroup(configuration: group).run()
+        } catch let error as CoordinatorError {
+            Self.tell(error.description)
+            throw ExitCode(error.kind.rawValue)
+        } catch {
+            Self.tell("unexpected failure: \(error)")
+            throw ExitCode(70)
+        }
+    }
+
+    private static func tell(_ text: String) {
+        for line in text.split(separator: "\n") {
+            FileHandle.standardError.write(Data("remora-coordinator: \(line)\n".utf8))
+        }
+    }
 }

@@ -1,1 +1,269 @@
-// The coordinator.
+import BackupModel
+import Foundation
+import Hummingbird
+import HummingbirdCore
+import HummingbirdTLS
+public import Logging
+import NIOSSL
+public import ServiceLifecycle
+import Synchronization
+
+/// What a coordinator needs to know to start.
+public struct CoordinatorConfiguration: Sendable {
+    /// Directory of YAML files with objects.
+    public var objectsDirectory: String
+    /// Directory of secrets: `DIR/<namespace>/<secret>/<entry>` or `DIR/<secret>/<entry>`.
+    public var secretsDirectory: String
+    /// Directory for the coordinator's own state; made if it is missing.
+    public var stateDirectory: String
+    /// Where to listen.
+    public var listen: ListenAddress
+    /// PEM files of certificate chain and key; needed unless only this machine can connect.
+    public var tls: (certificate: String, key: String)?
+    /// File with the secret that agents register with; made if it is missing.
+    public var enrolmentTokenFile: String
+    /// Version to show.
+    public var version: String
+    /// Lease of jobs in seconds; 60 unless a test shortens it.
+    public var leaseSeconds: Int = 60
+
+    /// Makes a configuration.
+    public init(
+        objectsDirectory: String,
+        secretsDirectory: String,
+        stateDirectory: String,
+        listen: ListenAddress,
+        tls: (certificate: String, key: String)? = nil,
+        enrolmentTokenFile: String,
+        version: String
+    ) {
+        self.objectsDirectory = objectsDirectory
+        self.secretsDirectory = secretsDirectory
+        self.stateDirectory = stateDirectory
+        self.listen = listen
+        self.tls = tls
+        self.enrolmentTokenFile = enrolmentTokenFile
+        self.version = version
+    }
+}
+
+/// The coordinator can't start: one sentence a line, and the exit code that says which kind of reason it is.
+public struct CoordinatorError: Error, Sendable, CustomStringConvertible {
+    /// Why, as `sysexits.h` names it.
+    public enum Kind: Int32, Sendable, CaseIterable {
+        /// Objects, secrets or options make no sense.
+        case configuration = 78
+        /// The state directory or the address can't be used.
+        case unavailable = 69
+    }
+
+    /// Which kind.
+    public var kind: Kind
+    /// What was attempted, why it failed, what to do.
+    public var description: String
+
+    /// Makes an error.
+    public init(_ kind: Kind, _ description: String) {
+        self.kind = kind
+        self.description = description
+    }
+}
+
+/// The coordinator: schedules, sessions, the fleet, and the server that agents and people talk to.
+public final class CoordinatorService: Service {
+    let configuration: CoordinatorConfiguration
+    let logger: Logger
+    let directory: ObjectDirectory
+    let secrets: SecretDirectory
+    private let loaded: ObjectDirectory.Loaded
+    /// What was last read, and what is wrong with it.
+    let objectState: Mutex<ObjectState>
+    let conductor: Conductor
+    let keeper: RepositoryKeeper
+    private let logs: LogShelf
+    private let tokens: SessionTokens
+    private let enrolmentToken: [UInt8]
+    private let adminToken: [UInt8]
+    private let tls: TLSConfiguration?
+    private let work: AsyncStream<Conductor.Work>
+
+    /// Checks everything that can be checked before anything is started.
+    ///
+    /// - Throws: ``CoordinatorError``.
+    public init(_ configuration: CoordinatorConfiguration, logger: Logger) throws {
+        self.configuration = configuration
+        self.logger = logger
+        guard configuration.tls != nil || configuration.listen.isLoopback else {
+            throw CoordinatorError(
+                .configuration,
+                "--listen \(configuration.listen) can be reached from other machines, and without TLS everybody in "
+                    + "between could read repository passwords: give --tls-certificate and --tls-key, or listen on 127.0.0.1"
+            )
+        }
+        tls = try configuration.tls.map { try Self.tlsConfiguration(certificate: $0.certificate, key: $0.key) }
+        directory = ObjectDirectory(path: configuration.objectsDirectory)
+        secrets = SecretDirectory(path: configuration.secretsDirectory)
+        loaded = directory.load()
+        objectState = Mutex(ObjectState(fingerprint: loaded.fingerprint))
+        guard loaded.problems.isEmpty else {
+            throw CoordinatorError(.configuration, loaded.problems.map(\.description).joined(separator: "\n"))
+        }
+        let files = StateFiles(directory: configuration.stateDirectory)
+        try files.prepare()
+        enrolmentToken = try files.token(configuration.enrolmentTokenFile)
+        adminToken = try files.token("\(configuration.stateDirectory)/admin.token")
+        let stream = AsyncStream.makeStream(of: Conductor.Work.self)
+        work = stream.stream
+        var timings = SessionTimings()
+        timings.leaseMs = Int64(configuration.leaseSeconds) * 1000
+        do {
+            let store = try SQLiteStore(path: "\(configuration.stateDirectory)/coordinator.sqlite")
+            tokens = SessionTokens(key: try store.secretKey("sessionTokenKey") { Digest.random(32) })
+            conductor = try Conductor(
+                store: store,
+                version: configuration.version,
+                timings: timings,
+                logger: logger,
+                clock: Self.now,
+                work: stream.continuation
+            )
+        } catch let error as StoreError {
+            throw CoordinatorError(.unavailable, error.description)
+        }
+        keeper = RepositoryKeeper(secrets: secrets)
+        logs = LogShelf(root: "\(configuration.stateDirectory)/logs")
+    }
+
+    private static let now: @Sendable () -> BackupModel.Timestamp = {
+        BackupModel.Timestamp(unixMs: Int64(Date().timeIntervalSince1970 * 1000))
+    }
+
+    private static func tlsConfiguration(certificate: String, key: String) throws -> TLSConfiguration {
+        do {
+            let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
+            guard !chain.isEmpty else { throw CoordinatorError(.configuration, "\(certificate) holds no certificate") }
+            var result = TLSConfiguration.makeServerConfiguration(
+                certificateChain: chain,
+                privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem))
+            )
+            result.minimumTLSVersion = .tlsv12
+            return result
+        } catch let error as CoordinatorError {
+            throw error
+        } catch {
+            throw CoordinatorError(
+                .configuration,
+                "TLS can't be set up with \(certificate) and \(key): \(error); both must be PEM files that can be read"
+            )
+        }
+    }
+
+    /// Runs until it is told to stop; open polls are answered then, sessions go on at the next start.
+    public func run() async throws {
+        await conductor.setObjects(loaded.objects, problems: secretProblems(loaded.objects))
+        try await conductor.start()
+        let application = Application(
+            router: router(),
+            server: try server(),
+            configuration: ApplicationConfiguration(
+                address: .hostname(configuration.listen.host, port: configuration.listen.port),
+                serverName: "remora"
+            ),
+            logger: quiet(logger)
+        )
+        let scheme = tls == nil ? "http" : "https"
+        logger.notice(
+            "remora-coordinator \(configuration.version) on \(scheme)://\(configuration.listen), epoch \(conductor.identity.epoch), \(loaded.objects.configurations.count) configurations, \(loaded.objects.bindings.count) targets"
+        )
+        let conductor = conductor
+        let performer = EffectPerformer(conductor: conductor, keeper: keeper, logs: logs, logger: logger)
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                do {
+                    try await application.run()
+                } catch {
+                    throw CoordinatorError(
+                        .unavailable,
+                        "can't serve on \(self.configuration.listen): \(error); is another coordinator running there?"
+                    )
+                }
+                return true
+            }
+            group.addTask {
+                // Thrown when everything is cancelled, which ends this group anyway.
+                try? await gracefulShutdown()
+                await conductor.drain()
+                return false
+            }
+            group.addTask {
+                await performer.run(self.work)
+                return false
+            }
+            group.addTask {
+                await self.ticks()
+                return false
+            }
+            group.addTask {
+                await self.watchObjects()
+                return false
+            }
+            group.addTask {
+                await self.refreshLocks()
+                return false
+            }
+            group.addTask {
+                await self.watchHangups()
+                return false
+            }
+            // The server ends when it is told to; the others only serve it.
+            defer { group.cancelAll() }
+            while let isServer = try await group.next(), !isServer {}
+        }
+        logger.notice("remora-coordinator has stopped; sessions under way go on at the next start")
+    }
+
+    private func quiet(_ logger: Logger) -> Logger {
+        var logger = logger
+        logger.logLevel = max(.warning, logger.logLevel)
+        return logger
+    }
+
+    private func server() throws -> HTTPServerBuilder {
+        let http = HTTPServerBuilder.http1(
+            configuration: .init(
+                httpDecoderConfiguration: .init(maxHeaderFieldSize: 8 << 10, maxHeaderListSize: 16 << 10, maxHeaderFieldCount: 100)
+            )
+        )
+        return try tls.map { try HTTPServerBuilder.tls(http, tlsConfiguration: $0) } ?? http
+    }
+
+    private func router() -> Router<BasicRequestContext> {
+        let router = Router(context: BasicRequestContext.self)
+        router.add(middleware: ErrorAnswers(logger: logger))
+        router.get("/healthz") { _, _ in "ok\n" }
+        let conductor = conductor
+        router.get("/readyz") { _, _ -> String in
+            guard await !conductor.isDraining else {
+                throw RequestError(status: 503, code: "draining", message: "the coordinator is shutting down", isRetryable: true)
+            }
+            return "ok\n"
+        }
+        AgentAPI(
+            conductor: conductor,
+            keeper: keeper,
+            logs: logs,
+            tokens: tokens,
+            enrolmentToken: enrolmentToken,
+            logger: logger
+        ).add(to: router)
+        PeopleAPI(
+            conductor: conductor,
+            keeper: keeper,
+            logs: logs,
+            adminToken: adminToken,
+            isReadableWithoutToken: configuration.listen.isLoopback,
+            logger: logger
+        ).add(to: router)
+        return router
+    }
+}

@@ -116,7 +116,8 @@ import Testing
         )
         #expect(s3.url == "s3:https://127.0.0.1:8333/b/p")
         let amazon = StorageBackend(s3: .init(bucket: "b", region: "eu-central-1"), storageSecretName: "s")
-        #expect(amazon.url == "s3:https://s3.eu-central-1.amazonaws.com/b")
+        #expect(amazon.url == "s3:https://s3.eu-central-1.amazonaws.com/b?region=eu-central-1")
+        #expect(amazon.url(below: "x/y") == "s3:https://s3.eu-central-1.amazonaws.com/b/x/y?region=eu-central-1")
     }
 
     @Test("a back end is a directory or a bucket, never both, never neither")

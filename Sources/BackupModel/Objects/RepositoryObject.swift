@@ -112,18 +112,24 @@ public struct StorageBackend: Codable, Sendable, Hashable {
     }
 
     /// The place as a URL in restic's form, without secrets: `/path`, `s3:https://host/bucket/prefix`.
-    public var url: String {
+    ///
+    /// Options follow a `?`, as `StorageLocation` reads them.
+    public var url: String { url(below: "") }
+
+    /// The URL of something below the place, like a group's repository.
+    public func url(below path: String) -> String {
         if let local {
-            return Self.joined([Self.trimmedEnd(local.mountPath), Self.trimmed(local.subPath ?? "")])
+            return Self.joined([Self.trimmedEnd(local.mountPath), Self.trimmed(local.subPath ?? ""), path])
         }
         guard let s3 else { return "" }
         var endpoint = s3.endpoint ?? "https://s3.\(s3.region ?? "us-east-1").amazonaws.com"
         if !endpoint.hasPrefix("https://"), !endpoint.hasPrefix("http://") { endpoint = "https://" + endpoint }
-        return "s3:" + Self.joined([Self.trimmedEnd(endpoint), s3.bucket, Self.trimmed(s3.prefix ?? "")])
+        let place = Self.joined([Self.trimmedEnd(endpoint), s3.bucket, Self.trimmed(s3.prefix ?? ""), path])
+        var options: [String] = []
+        if let region = s3.region { options.append("region=\(region)") }
+        if s3.insecureTLS == true { options.append("insecure-tls=true") }
+        return "s3:" + place + (options.isEmpty ? "" : "?" + options.joined(separator: "&"))
     }
-
-    /// The URL of something below the place, like a group's repository.
-    public func url(below path: String) -> String { Self.joined([Self.trimmedEnd(url), path]) }
 
     func problems() -> [FieldProblem] {
         var found: [FieldProblem] = []
@@ -149,6 +155,12 @@ public struct StorageBackend: Codable, Sendable, Hashable {
             }
             if let prefix = s3.prefix, Self.hasDots(prefix) {
                 found.append(FieldProblem("s3.prefix", "must not hold '..'"))
+            }
+            if let region = s3.region, ResourceName.reasonAgainst(region) != nil {
+                found.append(FieldProblem("s3.region", "is '\(region)'; a region looks like eu-central-1"))
+            }
+            if let endpoint = s3.endpoint, endpoint.contains("?") {
+                found.append(FieldProblem("s3.endpoint", "must be a host or URL without options"))
             }
             if let endpoint = s3.endpoint, endpoint.contains("@") {
                 found.append(

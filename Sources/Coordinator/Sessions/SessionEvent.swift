@@ -63,6 +63,8 @@ struct AgentSnapshot: Sendable, Hashable {
     /// Whether it said good-bye.
     var isGone: Bool
     var member: MemberStatus
+    /// When the agent last told of the member, by our clock.
+    var memberSeen: Timestamp?
     var jobs: [JobReport]
 }
 

@@ -1,0 +1,281 @@
+import BackupModel
+import Logging
+
+/// One agent as this process of the coordinator knows it.
+struct AgentState: Sendable {
+    var record: AgentRecord
+    var jobs: [JobReport] = []
+    var openPolls = 0
+    /// False until it is heard of after a start of the coordinator.
+    var isHeard = false
+    var savedAt: Timestamp?
+
+    /// Whether it was heard of lately.
+    func isConnected(_ now: Timestamp) -> Bool {
+        isHeard && !record.isGone
+            && (openPolls > 0 || now.milliseconds(since: record.lastSeen) < Conductor.silenceMs)
+    }
+}
+
+extension Conductor {
+    /// An agent without an open poll that was silent for so long is shown as not connected.
+    static let silenceMs: Int64 = 60_000
+    /// After a start, agents that are known are waited for at most so long before members are chosen.
+    private static let settleMs: Int64 = 15_000
+    /// An agent's status is stored when it matters, and at most this often otherwise.
+    private static let agentSaveMs: Int64 = 30_000
+    /// An agent that was gone for so long is forgotten.
+    private static let forgetMs: Int64 = 7 * 86_400_000
+
+    /// How long check-ins wait: short enough that what is known of members is fresh, longer for a great fleet.
+    var pollSeconds: Int { max(20, min(240, fleet.count / 40)) }
+
+    /// Spread of reconnects: at most 200 agents a second.
+    var reconnectSpreadMs: Int { max(5000, fleet.count * 5) }
+
+    /// Interval of heartbeats: at most 100 a second in total.
+    var heartbeatMs: Int { max(Int(timings.leaseMs / 4), sessionOfLiveJobs * 10) }
+
+    private var sessionOfLiveJobs: Int { active.values.reduce(0) { $0 + $1.groups.count { $0.live != nil } } }
+
+    /// Takes a registration; the caller has checked the enrolment secret.
+    func register(_ request: RegisterRequest) throws -> RegisterResponse {
+        let now = clock()
+        let agentID = request.pod.uid
+        if let known = fleet[agentID], known.openPolls > 0, known.record.incarnation != request.incarnation {
+            throw RequestError(
+                status: 409,
+                code: "incarnationConflict",
+                message: "another process is connected as pod \(request.pod.name) (\(agentID)); every agent needs a state "
+                    + "directory of its own",
+                isRetryable: true,
+                retryAfterMs: 2000
+            )
+        }
+        let old = fleet[agentID]?.record
+        let record = AgentRecord(
+            agentID: agentID,
+            namespace: request.pod.namespace,
+            pod: request.pod.name,
+            node: request.pod.node,
+            cluster: request.cluster,
+            engine: request.engine,
+            version: request.agentVersion,
+            incarnation: request.incarnation,
+            features: request.features,
+            member: old?.member ?? MemberStatus(isReachable: false, problems: ["no check-in yet"]),
+            memberSeen: nil,
+            lastSeen: now,
+            isGone: false,
+            clockSkewMs: request.unixMs - now.unixMs
+        )
+        try store.save(record)
+        var state = AgentState(record: record)
+        state.jobs = request.jobs
+        state.isHeard = true
+        state.savedAt = now
+        state.openPolls = fleet[agentID]?.openPolls ?? 0
+        fleet[agentID] = state
+        if old?.incarnation != request.incarnation {
+            logger.info("agent \(record.namespace)/\(record.pod) of \(record.target) registered (version \(record.version))")
+        }
+        forgetOldAgents(now)
+        lookAround(target: record.target, now)
+        return RegisterResponse(
+            agentID: agentID,
+            sessionToken: "",
+            sessionTtlSeconds: 3600,
+            epoch: identity.epoch,
+            protocolVersion: AgentProtocol.version,
+            pollSeconds: pollSeconds,
+            heartbeatMs: heartbeatMs,
+            leaseMs: Int(timings.leaseMs),
+            maxDisconnectedMs: Int(timings.maximumDisconnectedMs),
+            logIntervalMs: logIntervalMs(job: nil),
+            reconnectSpreadMs: reconnectSpreadMs,
+            serverUnixMs: now.unixMs
+        )
+    }
+
+    /// The incarnation that an agent's token must carry; nil when the agent isn't known.
+    func incarnation(of agentID: String) -> String? { fleet[agentID]?.record.incarnation }
+
+    /// A check-in begins: its report is taken in.
+    func checkinBegan(_ request: CheckinRequest, agentID: String) throws {
+        guard var state = fleet[agentID] else { return }
+        let now = clock()
+        let wasReachable = state.record.member.isReachable
+        let isFlip =
+            wasReachable != request.member.isReachable || state.record.member.role != request.member.role
+            || state.record.member.lock != request.member.lock || !state.isHeard
+        state.record.member = request.member
+        state.record.memberSeen = now
+        state.record.lastSeen = now
+        state.record.isGone = false
+        state.isHeard = true
+        state.jobs = request.jobs
+        state.openPolls += 1
+        if isFlip || now >= (state.savedAt ?? .init(unixMs: 0)).adding(milliseconds: Self.agentSaveMs) {
+            try store.save(state.record)
+            state.savedAt = now
+        }
+        fleet[agentID] = state
+        lookAround(target: state.record.target, now)
+    }
+
+    /// A check-in was answered or broke off.
+    func checkinEnded(agentID: String) {
+        fleet[agentID]?.openPolls -= 1
+        fleet[agentID]?.record.lastSeen = clock()
+    }
+
+    /// An agent leaves in good order.
+    func deregister(agentID: String) throws {
+        guard var state = fleet[agentID] else { return }
+        state.record.isGone = true
+        state.record.lastSeen = clock()
+        try store.save(state.record)
+        fleet[agentID] = state
+        logger.info("agent \(state.record.namespace)/\(state.record.pod) said good-bye")
+    }
+
+    /// An agent was heard of otherwise than by a check-in.
+    func touch(agentID: String) {
+        fleet[agentID]?.record.lastSeen = clock()
+        fleet[agentID]?.isHeard = true
+    }
+
+    /// Lets sessions of a target see at once what an agent has just told.
+    private func lookAround(target: ResourceKey, _ now: Timestamp) {
+        guard !isDraining else { return }
+        for key in active.values.filter({ $0.target == target }).map(\.key).sorted() { observe(key, now) }
+        watchLocks(now)
+    }
+
+    /// The agents of a target, as the machine sees them.
+    func agents(of target: ResourceKey, _ now: Timestamp) -> [AgentSnapshot] {
+        fleet.values.filter { $0.record.target == target }
+            .map { state in
+                AgentSnapshot(
+                    agentID: state.record.agentID,
+                    pod: state.record.pod,
+                    incarnation: state.record.incarnation,
+                    isConnected: state.isConnected(now) && state.record.memberSeen != nil,
+                    isGone: state.record.isGone,
+                    member: state.record.member,
+                    memberSeen: state.isHeard ? state.record.memberSeen : nil,
+                    jobs: state.jobs
+                )
+            }
+            .sorted { $0.agentID < $1.agentID }
+    }
+
+    /// Whether all agents that may come back after a start have done so, or have had the time.
+    func isSettled(_ target: ResourceKey, _ now: Timestamp) -> Bool {
+        if now >= identity.startedAt.adding(milliseconds: Self.settleMs) { return true }
+        let known = fleet.values.filter { $0.record.target == target && !$0.record.isGone }
+        return !known.isEmpty && known.allSatisfy { $0.isHeard && $0.record.memberSeen != nil }
+    }
+
+    private func forgetOldAgents(_ now: Timestamp) {
+        for (agentID, state) in fleet
+        where state.openPolls == 0 && now.milliseconds(since: state.record.lastSeen) > Self.forgetMs {
+            do {
+                try store.remove(agent: agentID)
+                fleet[agentID] = nil
+            } catch {
+                logger.warning("\(error)")
+            }
+        }
+    }
+
+    // MARK: Desired documents
+
+    /// What an agent should be doing.
+    func desiredDocument(agentID: String) -> DesiredDocument {
+        let now = clock()
+        var jobs: [DesiredJob] = []
+        for session in active.values.sorted(by: { $0.key < $1.key }) {
+            for group in session.groups {
+                guard let attempt = group.live, attempt.agentID == agentID,
+                    let work = DesiredWork.make(session, group, attempt)
+                else { continue }
+                jobs.append(
+                    DesiredJob(
+                        jobID: attempt.jobID,
+                        fence: attempt.fence,
+                        desired: attempt.desire,
+                        session: session.key.description,
+                        work: work,
+                        deadlineSeconds: Int(max(0, session.deadline.milliseconds(since: now) / 1000))
+                    )
+                )
+            }
+        }
+        for lock in locks.values.sorted(by: { $0.jobID < $1.jobID }) {
+            guard let release = lock.releases.last, release.endedAt == nil, release.agentID == agentID else { continue }
+            jobs.append(
+                DesiredJob(
+                    jobID: release.jobID,
+                    fence: 1,
+                    desired: .run,
+                    session: lock.session.description,
+                    work: .release(ReleaseSpec(host: lock.host, ownerJobID: lock.jobID)),
+                    deadlineSeconds: Int(LockLedger.releaseTimeoutMs / 1000)
+                )
+            )
+        }
+        return DesiredDocument(
+            epoch: identity.epoch,
+            revision: DesiredWork.revision(jobs),
+            jobs: jobs,
+            reconnectAfterMs: isDraining ? Int.random(in: 0...reconnectSpreadMs) : nil
+        )
+    }
+}
+
+/// What jobs are told.
+enum DesiredWork {
+    /// The work of one attempt.
+    static func make(_ session: SessionState, _ group: GroupState, _ attempt: Attempt) -> JobWork? {
+        let plan = session.plan
+        let namespace = session.key.namespace
+        let place = { (name: String) in
+            plan.backend.url(
+                below: StorageLayout.group(namespace: namespace, target: plan.repositoryTarget, group: name)
+            )
+        }
+        if var spec = plan.backup {
+            spec.consistency = attempt.consistency
+            return .backup(
+                spec,
+                repositoryURL: place(group.name),
+                snapshotHost: StorageLayout.snapshotHost(namespace: namespace, target: plan.target, group: group.name),
+                snapshotTags: ["remora", "session=\(session.key)"]
+            )
+        }
+        guard let restore = plan.restore, let source = group.source else { return nil }
+        return .restore(
+            RestoreSpec(
+                snapshotID: source.snapshotID,
+                conflict: restore.conflict,
+                selection: restore.selection,
+                usersAndRoles: restore.usersAndRoles,
+                parallelism: restore.parallelism
+            ),
+            repositoryURL: place(source.group)
+        )
+    }
+
+    /// Hash of what is wanted, without the seconds that run by: the same wish has the same revision after a restart.
+    static func revision(_ jobs: [DesiredJob]) -> String {
+        let timeless = jobs.map { job in
+            var job = job
+            job.deadlineSeconds = 0
+            return job
+        }
+        // Encoding values made of texts and numbers can't fail; if it did, agents would merely be woken more often.
+        let bytes = (try? WireJSON.encode(timeless)) ?? Digest.random(16)
+        return String(Digest.hex(Digest.sha256(bytes)).prefix(32))
+    }
+}

@@ -1,0 +1,258 @@
+import BackupModel
+import Logging
+
+/// When a configuration's schedule has to be looked at again.
+struct ScheduleCache: Sendable {
+    var schedule: CronSchedule
+    var next: Timestamp?
+}
+
+// How sessions come to be: by schedule, by object, by request.
+extension Conductor {
+    /// Restores of a target that are remembered.
+    private static let restoreHistoryLimit = 50
+    /// Absent `backupHistoryLimit` means this.
+    private static let backupHistoryLimit = 20
+
+    // MARK: Requests
+
+    /// Backs up now.
+    func requestBackup(_ request: BackupRequest) throws -> SessionView {
+        let key = ResourceKey(namespace: request.namespace, name: request.configuration)
+        let plan = try PlanMaker.backup(
+            key,
+            objects: objects,
+            consistency: request.consistency,
+            trigger: .manual,
+            requestedBy: request.requestedBy ?? "somebody"
+        )
+        return try view(of: try create(.backup, plan, namespace: key.namespace, prefix: key.name))
+    }
+
+    /// Restores now.
+    func requestRestore(_ request: RestoreRequest) throws -> SessionView {
+        var spec = RestoreSessionSpec(target: request.target, from: request.from, conflict: request.conflict)
+        spec.source = request.source
+        spec.repository = request.repository
+        spec.include = request.include
+        spec.exclude = request.exclude
+        spec.renames = request.renames
+        spec.usersAndRoles = request.usersAndRoles
+        let plan = try PlanMaker.restore(
+            spec,
+            namespace: request.namespace,
+            objects: objects,
+            requestedBy: request.requestedBy ?? "somebody"
+        )
+        return try view(
+            of: try create(.restore, plan, namespace: request.namespace, prefix: "\(request.target)-restore")
+        )
+    }
+
+    /// Stops a session.
+    func requestCancel(_ key: ResourceKey, by requester: String) throws -> SessionView {
+        if let session = active[key] {
+            _ = try step(.cancel(by: requester), of: key)
+            return try view(of: session.key)
+        }
+        guard let session = try store.session(key) else { throw RequestError.notFound("there is no session \(key)") }
+        throw RequestError(
+            status: 409,
+            code: "finished",
+            message: "session \(key) is over already: \(session.phase.rawValue)"
+        )
+    }
+
+    private func create(
+        _ kind: SessionView.Kind,
+        _ plan: SessionPlan,
+        namespace: String,
+        prefix: String
+    ) throws -> ResourceKey {
+        let now = clock()
+        // Seconds in the name keep it readable; a second request within one second counts on.
+        for attempt in 0..<100 {
+            let name = "\(prefix)-\(now.unixMs / 1000)\(attempt == 0 ? "" : "-\(attempt)")"
+            let key = ResourceKey(namespace: namespace, name: name)
+            if try insert(SessionState(key: key, uid: newUID(), kind: kind, plan: plan, created: now)) { return key }
+        }
+        throw RequestError(
+            status: 429,
+            code: "tooMany",
+            message: "too many sessions of \(prefix) were asked for in this second",
+            isRetryable: true,
+            retryAfterMs: 1000
+        )
+    }
+
+    private func newUID() -> String { Digest.hex(Digest.random(16)) }
+
+    private func insert(_ session: SessionState) throws -> Bool {
+        let by = session.plan.requestedBy.map { "by \($0)" } ?? "by schedule"
+        let event = SessionEventView(time: session.created, type: "Created", message: "asked for \(by)")
+        guard try store.insert(session, events: [event]) else { return false }
+        if session.isOver {
+            recent[session.key] = session
+        } else {
+            active[session.key] = session
+            logger.info("session \(session.key): created \(by)")
+            observe(session.key, session.created)
+        }
+        return true
+    }
+
+    // MARK: Schedules
+
+    /// Starts what is due.
+    func watchSchedules(_ now: Timestamp) {
+        for (key, configuration) in objects.configurations.sorted(by: { $0.key < $1.key }) {
+            guard let text = configuration.spec.schedule else { continue }
+            do {
+                if scheduleCache[key] == nil {
+                    let schedule = try CronSchedule(text, timeZone: configuration.spec.timeZone)
+                    scheduleCache[key] = ScheduleCache(schedule: schedule, next: now)
+                }
+                guard let cache = scheduleCache[key], let next = cache.next, next <= now else { continue }
+                try decide(key, configuration, cache.schedule, now)
+            } catch {
+                logger.error("schedule of \(key): \(error)")
+            }
+        }
+        for object in objects.backupSessions.values { createDeclared(object) }
+        for object in objects.restoreSessions.values { createDeclared(object) }
+    }
+
+    private func decide(
+        _ key: ResourceKey,
+        _ configuration: BackupConfiguration,
+        _ schedule: CronSchedule,
+        _ now: Timestamp
+    ) throws {
+        let entry = Scheduler.Entry(configuration: configuration, lastHandled: try store.lastHandled(key))
+        switch Scheduler.decide(entry, schedule: schedule, now: now) {
+        case .wait(let until):
+            scheduleCache[key]?.next = until
+            return
+        case .adopt(let now):
+            try store.setLastHandled(key, now)
+        case .missed(let scheduled, let count):
+            let text = count == 1 ? "the run" : "\(count) runs up to the one"
+            logger.warning("schedule of \(key): \(text) of \(scheduled) came too late and was left out")
+            try store.setLastHandled(key, scheduled)
+        case .fire(let scheduled, let skipped):
+            if skipped > 0 { logger.warning("schedule of \(key): \(skipped) earlier runs were missed") }
+            if configuration.spec.paused == true {
+                logger.info("schedule of \(key): paused, nothing was started")
+            } else {
+                try fire(key, scheduled)
+            }
+            // After the session exists: a crash in between finds its name taken and goes on.
+            try store.setLastHandled(key, scheduled)
+        }
+        scheduleCache[key]?.next = schedule.next(after: max(now, (try store.lastHandled(key)) ?? now))
+    }
+
+    private func fire(_ key: ResourceKey, _ scheduled: Timestamp) throws {
+        let plan = try PlanMaker.backup(
+            key,
+            objects: objects,
+            consistency: nil,
+            trigger: .schedule,
+            requestedBy: nil
+        )
+        let name = Scheduler.sessionName(configuration: key.name, scheduled: scheduled)
+        let session = ResourceKey(namespace: key.namespace, name: name)
+        let target = ResourceKey(namespace: key.namespace, name: plan.target)
+        let now = clock()
+        if let other = active.values.filter({ $0.target == target }).min(by: { $0.created < $1.created }) {
+            let message = "session \(other.key) was still under way on the same target"
+            let skipped = SessionState.skipped(
+                key: session,
+                uid: newUID(),
+                plan: plan,
+                reason: "StillRunning",
+                message: message,
+                now: now
+            )
+            if try insert(skipped) { logger.warning("session \(session): Skipped: \(message)") }
+            return
+        }
+        _ = try insert(SessionState(key: session, uid: newUID(), kind: .backup, plan: plan, created: now))
+    }
+
+    // MARK: Objects that are sessions
+
+    private func createDeclared(_ object: BackupSession) {
+        declare(object.key, BackupSessionSpec.kind, cancel: object.spec.cancel == true) {
+            try PlanMaker.backup(
+                ResourceKey(namespace: object.key.namespace, name: object.spec.invoker.name),
+                objects: objects,
+                consistency: object.spec.consistency,
+                trigger: object.spec.trigger ?? .manual,
+                requestedBy: object.spec.requestedBy ?? "object \(object.key)"
+            )
+        }
+    }
+
+    private func createDeclared(_ object: RestoreSession) {
+        declare(object.key, RestoreSessionSpec.kind, cancel: object.spec.cancel == true) {
+            try PlanMaker.restore(
+                object.spec,
+                namespace: object.key.namespace,
+                objects: objects,
+                requestedBy: object.spec.requestedBy ?? "object \(object.key)"
+            )
+        }
+    }
+
+    /// An object is one session, once: what was dealt with is remembered for longer than the session's history, so
+    /// that a restore never runs again because it was forgotten.
+    private func declare(_ key: ResourceKey, _ kind: String, cancel: Bool, plan: () throws -> SessionPlan) {
+        do {
+            if cancel, active[key] != nil { _ = try step(.cancel(by: "object \(key)"), of: key) }
+            let mark = ResourceKey(namespace: key.namespace, name: "\(kind)/\(key.name)")
+            guard scheduleCache[mark] == nil, try store.lastHandled(mark) == nil else { return }
+            let now = clock()
+            if !cancel {
+                let plan = try plan()
+                let state = SessionState(
+                    key: key,
+                    uid: newUID(),
+                    kind: plan.restore == nil ? .backup : .restore,
+                    plan: plan,
+                    created: now
+                )
+                if try !insert(state) { logger.warning("\(kind) \(key): a session of this name exists already") }
+            }
+            try store.setLastHandled(mark, now)
+        } catch {
+            logger.error("\(kind) \(key): \(error)")
+        }
+    }
+
+    // MARK: History
+
+    /// Forgets the oldest sessions beyond the limit, good and bad ones apart; backups stay where they are.
+    func forgetHistory(of session: SessionState) {
+        do {
+            var filter = SessionFilter(kind: session.kind, target: session.target, isActive: false, limit: 10_000)
+            filter.namespace = session.key.namespace
+            let others = try store.sessions(filter).filter { $0.plan.configuration == session.plan.configuration }
+            let configuration = session.plan.configuration.flatMap {
+                objects.configurations[ResourceKey(namespace: session.key.namespace, name: $0)]
+            }
+            let limit =
+                session.kind == .restore
+                ? Self.restoreHistoryLimit : configuration?.spec.backupHistoryLimit ?? Self.backupHistoryLimit
+            let good = others.filter { $0.phase == .succeeded }
+            let bad = others.filter { $0.phase != .succeeded }
+            for old in good.dropFirst(limit) + bad.dropFirst(limit) where !old.hasRepositoryLocks {
+                try store.remove(old.key)
+                recent[old.key] = nil
+                forgotten.append(old)
+            }
+        } catch {
+            logger.warning("history of \(session.target): \(error)")
+        }
+    }
+}

@@ -1,0 +1,251 @@
+import BackupModel
+import Logging
+
+/// Everything that the coordinator decides with: one actor that holds the live sessions, the fleet and the ledger.
+///
+/// It feeds the pure machine, stores what comes out, and only then lets effects and answers go. It runs on a queue of
+/// its own because commits block for a moment.
+actor Conductor {
+    /// Something to be done outside of the actor.
+    struct Work: Sendable {
+        var session: SessionState
+        var effect: SessionEffect
+    }
+
+    /// What one process of the coordinator is.
+    struct Identity: Sendable {
+        var version: String
+        var epoch: Int64
+        var startedAt: Timestamp
+    }
+
+    nonisolated let bell = Bell()
+    nonisolated let identity: Identity
+    nonisolated let timings: SessionTimings
+    nonisolated let logger: Logger
+    private nonisolated let executor = QueueExecutor(label: "remora.conductor")
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    let store: any Store
+    let clock: @Sendable () -> Timestamp
+    private let work: AsyncStream<Work>.Continuation
+
+    var active: [ResourceKey: SessionState] = [:]
+    /// Sessions that ended lately: their agents may still repeat themselves.
+    var recent: [ResourceKey: SessionState] = [:]
+    var sessionOfJob: [String: ResourceKey] = [:]
+    var fleet: [String: AgentState] = [:]
+    var locks: [String: LockRecord] = [:]
+    var helplessLocks: [String: String] = [:]
+    var objects = ObjectSet()
+    var objectProblems: [String] = []
+    var scheduleCache: [ResourceKey: ScheduleCache] = [:]
+    /// When the agent of a job first said that it is complete while log bytes were missing.
+    var logWaits: [String: Timestamp] = [:]
+    var isDraining = false
+    /// Sessions that history let go; their local logs go next.
+    var forgotten: [SessionState] = []
+    private var volatileSavedAt: [ResourceKey: Timestamp] = [:]
+
+    /// Progress is stored at most this often; everything else at once.
+    private static let progressSaveMs: Int64 = 10_000
+    private static let recentLimit = 200
+
+    init(
+        store: any Store,
+        version: String,
+        timings: SessionTimings,
+        logger: Logger,
+        clock: @escaping @Sendable () -> Timestamp,
+        work: AsyncStream<Work>.Continuation
+    ) throws {
+        self.store = store
+        self.timings = timings
+        self.logger = logger
+        self.clock = clock
+        self.work = work
+        let now = clock()
+        // Seconds since 1970 as the floor: greater than every earlier epoch even if the state was lost.
+        let epoch = try store.nextEpoch(atLeast: now.unixMs / 1000)
+        identity = Identity(version: version, epoch: epoch, startedAt: now)
+    }
+
+    /// Takes up what an earlier process left: sessions go on where they were, leases count from now.
+    func start() throws {
+        for record in try store.agents() { fleet[record.agentID] = AgentState(record: record) }
+        for lock in try store.locks(onlyOpen: true, limit: 10_000) { locks[lock.jobID] = lock }
+        for session in try store.sessions(SessionFilter(isActive: false, limit: Self.recentLimit)) {
+            recent[session.key] = session
+            index(session)
+        }
+        for session in try store.sessions(SessionFilter(isActive: true, limit: 10_000)) {
+            active[session.key] = session
+            index(session)
+            apply(.restarted, to: session.key)
+            guard let session = active[session.key] else { continue }
+            for effect in SessionMachine.resume(session) { work.yield(Work(session: session, effect: effect)) }
+            logger.notice("taking up session \(session.key) (\(session.phase.rawValue))")
+        }
+        for (jobID, lock) in locks {
+            // Silence counts from now: agents could not report while nobody listened.
+            var lock = lock
+            lock.lastReport = clock()
+            lock.deadline = max(lock.deadline, lock.lastReport)
+            locks[jobID] = lock
+        }
+    }
+
+    private func index(_ session: SessionState) {
+        for group in session.groups { for attempt in group.attempts { sessionOfJob[attempt.jobID] = session.key } }
+    }
+
+    // MARK: Steps
+
+    /// One step of a session whose failure to be stored can only be told to the log: it will be tried again.
+    @discardableResult func apply(_ event: SessionEvent, to key: ResourceKey) -> SessionAnswer {
+        do {
+            return try step(event, of: key)
+        } catch {
+            logger.error("session \(key): \(error)")
+            return .accepted
+        }
+    }
+
+    /// One step of a session: the machine decides, the store remembers, and only then anything happens.
+    func step(_ event: SessionEvent, of key: ResourceKey) throws -> SessionAnswer {
+        guard let before = active[key] ?? recent[key] else { return .refused(.unknownJob) }
+        let now = clock()
+        let transition = SessionMachine.step(before, event, now: now, timings: timings)
+        let after = transition.state
+        let events = transition.effects.compactMap { effect -> SessionEventView? in
+            guard case .record(let type, let message) = effect else { return nil }
+            return SessionEventView(time: now, type: type, message: message)
+        }
+        let changedLocks = lockChanges(before, after, now)
+        if after != before {
+            let isDurable = !events.isEmpty || !changedLocks.isEmpty || after.withoutVolatiles != before.withoutVolatiles
+            let isDue = now >= (volatileSavedAt[key] ?? .init(unixMs: 0)).adding(milliseconds: Self.progressSaveMs)
+            if isDurable || isDue {
+                try store.save(after, events: events, locks: changedLocks)
+                volatileSavedAt[key] = now
+            }
+        }
+        for lock in changedLocks { locks[lock.jobID] = lock.isOpen ? lock : nil }
+        adopt(after, before: before)
+        for event in events { log(event, after) }
+        for effect in transition.effects {
+            if case .record = effect { continue }
+            work.yield(Work(session: after, effect: effect))
+        }
+        return transition.answer
+    }
+
+    private func adopt(_ after: SessionState, before: SessionState) {
+        let key = after.key
+        if after.isOver {
+            active[key] = nil
+            recent[key] = after
+            volatileSavedAt[key] = nil
+            if !before.isOver { ended(after) }
+        } else {
+            active[key] = after
+        }
+        index(after)
+        guard after != before else { return }
+        let agents = Set((before.groups + after.groups).flatMap { $0.attempts.map(\.agentID) })
+        for agent in agents { bell.ring(agent) }
+        bell.ring(Self.sessionBell(key))
+    }
+
+    private func log(_ event: SessionEventView, _ session: SessionState) {
+        let level: Logger.Level =
+            switch event.type {
+            case "Failed", "JobFailed", "Failing", "RepositoryNotReady", "ManifestNotWritten": .error
+            case "Retrying", "AgentRestarted", "JobLost", "NoMember", "CleanupIncomplete", "Skipped": .warning
+            default: .info
+            }
+        logger.log(level: level, "session \(session.key): \(event.type): \(event.message)")
+    }
+
+    /// Where followers of a session wait.
+    static func sessionBell(_ key: ResourceKey) -> String { "session/\(key)" }
+
+    // MARK: Time
+
+    /// A look around: everything that depends on time alone.
+    func tick() {
+        guard !isDraining else { return }
+        let now = clock()
+        watchSchedules(now)
+        for key in active.keys.sorted(by: { order($0) < order($1) }) { observe(key, now) }
+        watchLocks(now)
+    }
+
+    /// Older sessions first: who came first gets the target.
+    private func order(_ key: ResourceKey) -> (Int64, ResourceKey) { (active[key]?.created.unixMs ?? 0, key) }
+
+    func observe(_ key: ResourceKey, _ now: Timestamp) {
+        guard let session = active[key] else { return }
+        let target = session.target
+        let older = active.values.filter { other in
+            other.target == target && other.key != key
+                && (other.created.unixMs, other.key) < (session.created.unixMs, key)
+        }
+        let surroundings = Surroundings(
+            agents: agents(of: target, now),
+            busyWith: older.min { $0.created < $1.created }?.key,
+            isSettled: isSettled(target, now)
+        )
+        apply(.observed(surroundings), to: key)
+    }
+
+    /// Sessions whose local logs may be removed.
+    func takeForgotten() -> [SessionState] {
+        defer { forgotten = [] }
+        return forgotten
+    }
+
+    /// Stops deciding: answers to open polls say when to come back.
+    func drain() {
+        isDraining = true
+        bell.ringAll()
+    }
+
+    /// Objects that are in force from now on, and what is wrong with newer ones.
+    func setObjects(_ objects: ObjectSet?, problems: [String]) {
+        if let objects {
+            self.objects = objects
+            scheduleCache = [:]
+        }
+        objectProblems = problems
+    }
+
+    private func ended(_ session: SessionState) {
+        for job in session.groups.flatMap(\.attempts).map(\.jobID) { logWaits[job] = nil }
+        if recent.count > 2 * Self.recentLimit {
+            let old = recent.values.sorted { $0.created < $1.created }.prefix(recent.count - Self.recentLimit)
+            for session in old {
+                recent[session.key] = nil
+                for job in session.groups.flatMap(\.attempts).map(\.jobID) { sessionOfJob[job] = nil }
+            }
+        }
+        forgetHistory(of: session)
+    }
+}
+
+extension SessionState {
+    /// The state without what changes with every heartbeat.
+    var withoutVolatiles: SessionState {
+        var state = self
+        for group in state.groups.indices {
+            for attempt in state.groups[group].attempts.indices {
+                state.groups[group].attempts[attempt].progress = nil
+                state.groups[group].attempts[attempt].lastContact = created
+                state.groups[group].attempts[attempt].logBytes = 0
+                state.groups[group].attempts[attempt].lock?.heldMs = 0
+                state.groups[group].attempts[attempt].lock?.remainingMs = 0
+            }
+        }
+        return state
+    }
+}
