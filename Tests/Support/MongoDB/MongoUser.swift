@@ -32,7 +32,8 @@ public struct MongoUser: Sendable, Hashable {
     /// The least that a backup and a restore need: see `remoraRole`.
     public static let remora = MongoUser("remora", password: "remora/p@ss:word %")
 
-    /// The name of the custom role that `remora` has besides `backup`, `restore`, `clusterMonitor` and `hostManager`.
+    /// The name of the custom role that `remora` has besides `backup`, `restore`, `readWriteAnyDatabase`,
+    /// `clusterMonitor` and `hostManager`.
     public static let remoraRole = "remoraAgent"
 
     /// What that role adds to the built-in ones: freezing elections before a lock, the rollback id, `validate` and
@@ -47,7 +48,7 @@ public struct MongoUser: Sendable, Hashable {
         {"createUser": \(quoted(remora.name)), "pwd": \(quoted(remora.password)), "roles": \(remoraRoles),
          "writeConcern": {"w": "majority"}}
         """
-    static let remoraRoles = #"["backup", "restore", "clusterMonitor", "hostManager", "\#(remoraRole)"]"#
+    static let remoraRoles = #"["backup", "restore", "readWriteAnyDatabase", "clusterMonitor", "hostManager", "\#(remoraRole)"]"#
     static let adminCommand = """
         {"createUser": \(quoted(admin.name)), "pwd": \(quoted(admin.password)), "roles": ["root"],
          "writeConcern": {"w": "majority"}}

@@ -31,3 +31,100 @@ enum RestoreFailure {
         JobFailure(code: "damagedSnapshot", message: "can't restore: \(sentence)", isRetryable: false)
     }
 }
+
+extension RestoreFailure {
+    /// The oplog in the snapshot can't be applied.
+    static func badOplog(_ sentence: String) -> JobFailure {
+        JobFailure(code: "badOplog", message: "can't apply the oplog of the snapshot: \(sentence)", isRetryable: false)
+    }
+}
+
+extension RestoreFailure {
+    /// The target holds something and nobody said that it may go.
+    static func targetNotEmpty(_ host: String, _ found: [Namespace]) -> JobFailure {
+        let some = found.prefix(10).map(\.description).joined(separator: ", ")
+        return JobFailure(
+            code: "targetNotEmpty",
+            message:
+                "can't restore into \(host): \(found.count == 1 ? "a collection is" : "\(found.count) collections are") "
+                + "there already: \(some)\(found.count > 10 ? ", …" : ""). Restore elsewhere, or with conflict "
+                + "DropCollections, which drops the collections that the backup has",
+            isRetryable: false
+        )
+    }
+
+    /// The server can't hold what the backup has.
+    static func unsuitableServer(_ sentence: String) -> JobFailure {
+        JobFailure(code: "unsuitableServer", message: "can't restore: \(sentence)", isRetryable: false)
+    }
+
+    /// Nobody in the group can be written to.
+    static func noPrimary(_ sentence: String) -> JobFailure {
+        JobFailure(code: "noPrimary", message: "can't restore: \(sentence)", isRetryable: true)
+    }
+
+    /// The user of the agent may not do what a restore does.
+    static func missingPrivilege(_ sentence: String) -> JobFailure {
+        JobFailure(code: "missingPrivilege", message: sentence, isRetryable: false)
+    }
+
+    /// What is there afterwards is not what the backup has.
+    static func verification(_ sentence: String) -> JobFailure {
+        JobFailure(code: "verificationFailed", message: "the restore is not exact: \(sentence)", isRetryable: false)
+    }
+
+    /// The server refused to write.
+    static func rejected(_ sentence: String) -> JobFailure {
+        JobFailure(code: "writeRejected", message: sentence, isRetryable: false)
+    }
+
+    /// A MongoDB error, said with what was attempted.
+    static func database(_ error: MongoError, _ attempt: String) -> JobFailure {
+        switch error.kind {
+        case .server where error.code == MongoError.ServerCode.unauthorized:
+            missingPrivilege(
+                "not allowed to \(attempt): \(error); give the agent's user the roles backup, restore and "
+                    + "readWriteAnyDatabase"
+            )
+        case .authentication:
+            JobFailure(
+                code: "authenticationFailed",
+                message: "can't \(attempt): \(error); check the user name, the password and authSource",
+                isRetryable: false
+            )
+        case .unreachable, .connection:
+            JobFailure(code: "databaseUnreachable", message: "can't \(attempt): \(error)", isRetryable: true)
+        default:
+            JobFailure(
+                code: isLostPrimary(error) ? "primaryLost" : "databaseError",
+                message: "can't \(attempt): \(error)",
+                isRetryable: isLostPrimary(error)
+            )
+        }
+    }
+
+    /// Whether the server says that it is the primary no longer, or is going.
+    static func isLostPrimary(_ error: MongoError) -> Bool {
+        error.kind == .server && [10107, 13435, 13436, 11600, 11602, 189, 91].contains(error.code)
+    }
+
+    /// What is left behind by a restore that failed after it began to write.
+    static func partial(_ cause: any Error, host: String) -> JobFailure {
+        let isCancelled = cause is CancellationError
+        let failure =
+            cause as? JobFailure
+            ?? (cause as? MongoError).map { database($0, "write to \(host)") }
+            ?? JobFailure(
+                code: isCancelled ? "cancelled" : "restoreFailed",
+                message: isCancelled ? "the restore was cancelled" : "\(cause)",
+                isRetryable: false
+            )
+        return JobFailure(
+            code: failure.code,
+            message:
+                "\(failure.message). \(host) is partially restored: repeat the restore with conflict DropCollections",
+            // A plain repetition would find a target that isn't empty.
+            isRetryable: false
+        )
+    }
+}

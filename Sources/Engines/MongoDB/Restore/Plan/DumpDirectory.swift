@@ -30,7 +30,7 @@ struct DumpDirectory: Sendable, Equatable {
     /// - Throws: `RestoreFailure` when there is no dump, more than one, or a compressed one.
     init(paths: [String]) throws {
         root = try Self.root(of: paths)
-        var entries: [String: Entry] = [:]
+        var entries: [ExactText: Entry] = [:]
         for path in paths {
             let relative = Self.relative(path)
             guard relative.hasPrefix(root) else { continue }
@@ -52,12 +52,14 @@ struct DumpDirectory: Sendable, Equatable {
                 throw RestoreFailure.compressedDump(path)
             }
             if let stem = Self.stem(of: file, suffix: ".metadata.json") {
-                entries["\(database)/\(stem)", default: Entry(database: database, stem: stem)].metadataPath = path
+                entries[ExactText("\(database)/\(stem)"), default: Entry(database: database, stem: stem)].metadataPath =
+                    path
             } else if let stem = Self.stem(of: file, suffix: ".bson") {
-                entries["\(database)/\(stem)", default: Entry(database: database, stem: stem)].dataPath = path
+                entries[ExactText("\(database)/\(stem)"), default: Entry(database: database, stem: stem)].dataPath =
+                    path
             }
         }
-        self.entries = entries.values.sorted { ($0.database, $0.stem) < ($1.database, $1.stem) }
+        self.entries = entries.values.sorted { "\($0.database)/\($0.stem)" < "\($1.database)/\($1.stem)" }
     }
 
     private static func relative(_ path: String) -> String {
@@ -73,7 +75,7 @@ struct DumpDirectory: Sendable, Equatable {
         let relative = paths.map(Self.relative)
         if relative.contains("remora.json") { return "" }
         for suffix in [".metadata.json", ".metadata.json.gz", ".bson", ".bson.gz"] {
-            var roots: Set<String> = []
+            var roots: Set<ExactText> = []
             for path in relative where path.hasSuffix(suffix) {
                 let parts = path.split(separator: "/", omittingEmptySubsequences: false)
                 if parts.last == "oplog.bson" || parts.last == "oplog.bson.gz" { continue }
@@ -82,14 +84,14 @@ struct DumpDirectory: Sendable, Equatable {
                         "\(path) lies at the top of the snapshot, where mongodump has a folder for each database"
                     )
                 }
-                roots.insert(parts.dropLast(2).map { $0 + "/" }.joined())
+                roots.insert(ExactText(parts.dropLast(2).map { $0 + "/" }.joined()))
             }
             if roots.count > 1 {
                 throw RestoreFailure.notADump(
-                    "it holds more than one dump: \(roots.sorted().map { "/\($0)" }.joined(separator: ", "))"
+                    "it holds more than one dump: \(roots.map { "/\($0.text)" }.sorted().joined(separator: ", "))"
                 )
             }
-            if let root = roots.first { return root }
+            if let root = roots.first { return root.text }
         }
         throw RestoreFailure.notADump("no file in it ends in .metadata.json or .bson")
     }

@@ -1,3 +1,24 @@
+/// Text that equals only what has the same bytes, for names and paths as keys.
+struct ExactText: Sendable, Hashable {
+    /// The text.
+    let text: String
+
+    init(_ text: String) { self.text = text }
+
+    static func == (left: ExactText, right: ExactText) -> Bool { left.text.isExactly(right.text) }
+
+    func hash(into hasher: inout Hasher) {
+        var text = text
+        text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        hasher.combine(UInt8(0xFF))
+    }
+}
+
+extension String {
+    /// Whether both have the same bytes; Swift's own `==` also takes different normalizations for equal.
+    func isExactly(_ other: String) -> Bool { utf8.elementsEqual(other.utf8) }
+}
+
 /// A collection's full name: database, a dot, and a collection name that may hold dots itself.
 struct Namespace: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// The database, never with a dot in it.
@@ -21,8 +42,21 @@ struct Namespace: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// `database.collection`.
     var description: String { "\(database).\(collection)" }
 
+    // Swift takes `é` and `e` with an accent for the same text, the server doesn't: names are compared by their bytes.
+    static func == (left: Namespace, right: Namespace) -> Bool {
+        left.collection.isExactly(right.collection) && left.database.isExactly(right.database)
+    }
+
+    func hash(into hasher: inout Hasher) {
+        ExactText(database).hash(into: &hasher)
+        ExactText(collection).hash(into: &hasher)
+    }
+
     static func < (left: Namespace, right: Namespace) -> Bool {
-        (left.database, left.collection) < (right.database, right.collection)
+        if !left.database.isExactly(right.database) {
+            return left.database.utf8.lexicographicallyPrecedes(right.database.utf8)
+        }
+        return left.collection.utf8.lexicographicallyPrecedes(right.collection.utf8)
     }
 
     /// What the server puts before a time-series collection's name to name the collection of its buckets.

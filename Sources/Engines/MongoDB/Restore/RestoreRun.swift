@@ -1,0 +1,393 @@
+import BSON
+import BackupModel
+import Repository
+
+/// One restore of one snapshot into one group, from the first look to the last comparison.
+///
+/// First everything is looked at and every step is rehearsed, and only then is anything written:
+/// snapshot → plan → oplog rehearsal → target → checks | drop → create → load → read back → oplog → read back →
+/// indexes → options → users and roles → compare. What comes before the bar changes nothing.
+struct RestoreRun: Sendable {
+    let configuration: MongoDBConfiguration
+    let spec: RestoreSpec
+    let snapshot: SnapshotReader
+    let context: any JobContext
+    let progress: RestoreProgress
+
+    init(
+        configuration: MongoDBConfiguration,
+        spec: RestoreSpec,
+        snapshot: SnapshotReader,
+        context: any JobContext
+    ) {
+        self.configuration = configuration
+        self.spec = spec
+        self.snapshot = snapshot
+        self.context = context
+        progress = RestoreProgress(context)
+    }
+
+    /// Insert streams at once: two hide the round trips and the journal, more only cost memory (mongodb-live §9).
+    private static let defaultStreams = 4
+    /// An index build answers when it is done.
+    private static let indexTimeoutMilliseconds: Int32 = 24 * 60 * 60 * 1000
+
+    private var streams: Int { spec.parallelism > 0 ? min(spec.parallelism, 32) : Self.defaultStreams }
+
+    /// What is known before anything is written.
+    private struct Preparation {
+        var contents: SnapshotContents
+        var map: NamespaceMap
+        var plan: RestorePlan
+        var scan: OplogScan?
+        var target: RestoreTarget
+        var pool: ConnectionPool
+        var existing: TargetCatalog
+        var privileges: PrivilegeCheck
+        var uuids: [Namespace: [UInt8]]
+        var taken: Set<[UInt8]>
+        /// Whether inserts can be told to leave zero timestamps alone.
+        var sparesZeroTimestamps: Bool
+    }
+
+    /// Restores.
+    ///
+    /// - Throws: `JobFailure`. One that was thrown after the first write says so, and what to do.
+    func run() async throws -> RestoreResult {
+        let started = ContinuousClock.now
+        let preparation: Preparation
+        do {
+            preparation = try await prepare()
+        } catch let error as MongoError {
+            throw RestoreFailure.database(error, "look at the target")
+        } catch let error as RepositoryError {
+            throw RestoreFailure.damagedSnapshot("the snapshot can't be read: \(error)")
+        }
+        var result = RestoreResult(host: preparation.target.host)
+        do {
+            try await write(preparation, &result)
+        } catch let error as RepositoryError {
+            let failure = RestoreFailure.damagedSnapshot("the snapshot can't be read: \(error)")
+            throw RestoreFailure.partial(failure, host: preparation.target.host)
+        } catch {
+            throw RestoreFailure.partial(error, host: preparation.target.host)
+        }
+        result.durationMs = (ContinuousClock.now - started).milliseconds
+        let milliseconds = max(1, result.durationMs)
+        progress.log(
+            .info,
+            "restored \(result.documents) documents (\(result.bytes) bytes) in \(result.namespaces) collections into "
+                + "\(result.host) in \(result.durationMs) ms, \(result.bytes / 1000 / milliseconds) MB/s; everything was "
+                + "read back and compared"
+        )
+        return result
+    }
+
+    // MARK: Before anything is written
+
+    private func prepare() async throws -> Preparation {
+        progress.step("read the snapshot's manifest")
+        let contents = try await SnapshotContents.open(snapshot)
+        let map = try NamespaceMap(spec.selection)
+        let plan = try RestorePlan(catalog: contents.catalog, map: map, usersAndRoles: spec.usersAndRoles)
+        try contents.check(plan)
+        describe(contents, plan)
+
+        let target = try await RestoreTarget.find(configuration, context: context)
+        let pool = try ConnectionPool(configuration, host: target.host, count: streams)
+        try target.checkTakes(version: contents.facts.serverVersion, featureVersion: contents.facts.featureVersion)
+        let privileges = try await pool.use { try await PrivilegeCheck.read($0) }
+        let drops = spec.conflict == .dropCollections
+        let spares = try await pool.use { try await $0.knowsBypassEmptyTimestamp() }
+        let hasOplog = contents.oplog != nil
+        try privileges.check(plan, PrivilegeCheck.Needs(drops: drops, updates: hasOplog || !spares, removes: hasOplog))
+        let existing = try await TargetCatalog.read(pool)
+        if !drops {
+            try existing.checkConflicts(with: plan, isEverything: map.isEverything, host: target.host)
+        }
+        let replaced = Set(plan.all.map(\.target))
+        let taken = Set(existing.entries.values.filter { !replaced.contains($0.namespace) }.compactMap(\.uuid))
+        return Preparation(
+            contents: contents,
+            map: map,
+            plan: plan,
+            scan: try await replayer(contents)?.scan(),
+            target: target,
+            pool: pool,
+            existing: existing,
+            privileges: privileges,
+            uuids: Self.uuids(contents, plan),
+            taken: taken,
+            sparesZeroTimestamps: spares
+        )
+    }
+
+    private func describe(_ contents: SnapshotContents, _ plan: RestorePlan) {
+        let facts = contents.facts
+        let origin = facts.host.map { " of \($0)" } ?? ""
+        progress.log(
+            .info,
+            "snapshot \(snapshot.id)\(origin)\(facts.serverVersion.map { ", MongoDB \($0)" } ?? "")"
+                + "\(facts.cut.map { ", as of \($0)" } ?? ""): \(plan.collections.count) collections, \(plan.views.count) views"
+        )
+        if !facts.hasManifest {
+            progress.log(
+                .info,
+                "the snapshot has no remora.json: counts are compared with what is read, not with a promise"
+            )
+        }
+        for warning in plan.warnings { progress.log(.warning, warning) }
+    }
+
+    private func replayer(_ contents: SnapshotContents) -> OplogReplayer? {
+        contents.oplog.map {
+            OplogReplayer(snapshot: snapshot, file: $0, promised: contents.facts.oplog, progress: progress)
+        }
+    }
+
+    /// UUIDs in the backup, by name: from the manifest, or from each collection's metadata.
+    private static func uuids(_ contents: SnapshotContents, _ plan: RestorePlan) -> [Namespace: [UInt8]] {
+        var uuids = contents.facts.uuids
+        for collection in plan.collections where collection.metadata.kind == .collection {
+            if let uuid = collection.metadata.uuid { uuids[collection.source] = uuids[collection.source] ?? uuid }
+        }
+        return uuids
+    }
+
+    // MARK: Writing
+
+    private func write(_ preparation: Preparation, _ result: inout RestoreResult) async throws {
+        let plan = preparation.plan
+        let creator = CollectionCreator(target: preparation.target, pool: preparation.pool, progress: progress)
+        // A copy under another name must not have the UUID of what it is a copy of.
+        let keepable =
+            preparation.map.hasRenames ? [:] : preparation.uuids.filter { !preparation.taken.contains($0.value) }
+        let planned = plan.collections.compactMap { keepable[$0.source] }
+        let replay = try await rehearse(preparation, kept: Set(planned))
+        if spec.conflict == .dropCollections { try await creator.drop(plan, existing: preparation.existing) }
+        let kept = try await creator.create(plan, existing: preparation.existing, uuids: keepable)
+        let users = UserRestorer(pool: preparation.pool, progress: progress)
+        if plan.restoresUsers { try await users.prepare() }
+        let loaded = try await load(preparation)
+        result.documents = loaded.reduce(0) { $0 + $1.content.documents }
+        result.bytes = loaded.reduce(0) { $0 + $1.content.bytes }
+
+        let verifier = RestoreVerifier(pool: preparation.pool, progress: progress)
+        let final = try FinalState(
+            plan: plan,
+            map: preparation.map,
+            model: replay?.rehearsal.model,
+            changed: replay?.rehearsal.changed ?? []
+        )
+        if let replay {
+            let box = TouchedBox(replay.rehearsal.touched)
+            let untouched = try await verifier.verifyLoad(loaded, box)
+            result.oplogEntries = try await apply(replay, preparation, kept: kept)
+            try checkHoles(box.touched, final)
+            try await verifier.verifyReplay(box.touched, untouched: untouched, collections: final.dataNames)
+        } else {
+            _ = try await verifier.verifyLoad(loaded, nil)
+        }
+        result.indexes = try await finish(final, preparation, creator, verifier, &result)
+        if plan.restoresUsers {
+            let (count, notes) = try await users.merge(keeping: preparation.privileges.userIDs)
+            result.usersAndRoles = count
+            for note in notes { progress.log(.info, note) }
+            result.warnings += notes
+        }
+        try await confirm(preparation)
+        result.namespaces = final.expected.count
+        result.warnings = plan.warnings + result.warnings
+    }
+
+    private struct Replay {
+        var replayer: OplogReplayer
+        var scan: OplogScan
+        var model: ReplayModel
+        var rehearsal: OplogReplayer.Rehearsal
+    }
+
+    private func rehearse(_ preparation: Preparation, kept: Set<[UInt8]>) async throws -> Replay? {
+        guard let scan = preparation.scan, let replayer = replayer(preparation.contents) else { return nil }
+        let model = model(preparation, scan, kept: kept)
+        progress.step("rehearse the oplog")
+        let rehearsal = try await replayer.rehearse(model, scan)
+        progress.log(
+            .info,
+            "the oplog has \(scan.entries) entries from \(scan.first.map(String.init(describing:)) ?? "-") to "
+                + "\(scan.last.map(String.init(describing:)) ?? "-"), \(rehearsal.operations) operations of which apply here"
+        )
+        if scan.ledger.unfinished > 0 {
+            progress.log(.info, "\(scan.ledger.unfinished) transactions were not committed at the cut and are left out")
+        }
+        if rehearsal.touched.hasGivenUp {
+            progress.log(
+                .warning,
+                "the oplog touches more than \(TouchedDocuments.limit) documents: what it does is checked by the server's "
+                    + "answers, but not by reading back each document"
+            )
+        }
+        return Replay(replayer: replayer, scan: scan, model: model, rehearsal: rehearsal)
+    }
+
+    private func model(_ preparation: Preparation, _ scan: OplogScan, kept: Set<[UInt8]>) -> ReplayModel {
+        ReplayModel(
+            plan: preparation.plan,
+            map: preparation.map,
+            scan: scan,
+            uuids: preparation.uuids,
+            kept: kept,
+            taken: preparation.taken,
+            userStores: preparation.plan.restoresUsers ? UserRestorer.stores : nil
+        )
+    }
+
+    private func apply(_ replay: Replay, _ preparation: Preparation, kept: Set<[UInt8]>) async throws -> Int64 {
+        let model = model(preparation, replay.scan, kept: kept)
+        return try await preparation.pool.use { try await replay.replayer.apply(model, replay.scan, on: $0) }
+    }
+
+    /// An update of a document that was neither in the data nor inserted shows that the snapshot has a hole.
+    private func checkHoles(_ touched: TouchedDocuments, _ final: FinalState) throws {
+        for namespace in touched.namespaces where final.dataNames.contains(namespace) {
+            guard !touched.unpredictable.contains(namespace) else { continue }
+            let holes = touched.holes(in: namespace)
+            if holes > 0 {
+                throw RestoreFailure.verification(
+                    "the oplog updates \(holes) documents of \(namespace) that are neither in the snapshot nor inserted by it"
+                )
+            }
+        }
+    }
+
+    private func load(_ preparation: Preparation) async throws -> [RestoreVerifier.Loaded] {
+        let plan = preparation.plan
+        let total = plan.collections.reduce(Int64(0)) { $0 + ($1.promised?.bytes ?? 0) }
+        progress.expect(bytes: total)
+        progress.step("load \(plan.collections.count) collections")
+        let loader = CollectionLoader(
+            snapshot: snapshot,
+            pool: preparation.pool,
+            target: preparation.target,
+            progress: progress,
+            isFuzzy: preparation.contents.oplog != nil,
+            sparesZeroTimestamps: preparation.sparesZeroTimestamps,
+            streams: streams
+        )
+        var work: [(PlannedCollection, SnapshotFile)] = []
+        for collection in plan.collections + userStores(plan) {
+            guard let path = collection.dataPath else { continue }
+            work.append((collection, try preparation.contents.file(path)))
+        }
+        // The largest first, or it would be left to a single stream in the end.
+        work.sort { $0.1.size > $1.1.size }
+        var loaded: [RestoreVerifier.Loaded] = []
+        try await withThrowingTaskGroup(of: RestoreVerifier.Loaded.self) { group in
+            var rest = work[...]
+            var underWay = 0
+            while let (collection, file) = rest.popFirst() {
+                if underWay == streams, let done = try await group.next() {
+                    loaded.append(done)
+                    underWay -= 1
+                }
+                group.addTask {
+                    let content = try await loader.load(collection, from: file)
+                    try check(content, collection, file)
+                    return RestoreVerifier.Loaded(collection: collection, content: content.content)
+                }
+                underWay += 1
+            }
+            while let done = try await group.next() { loaded.append(done) }
+        }
+        let filled = Set(loaded.map(\.collection.target))
+        for collection in plan.collections where !filled.contains(collection.target) {
+            loaded.append(RestoreVerifier.Loaded(collection: collection, content: DocumentChecksum()))
+        }
+        return loaded
+    }
+
+    private func userStores(_ plan: RestorePlan) -> [PlannedCollection] {
+        [(plan.users, UserRestorer.stores.users), (plan.roles, UserRestorer.stores.roles)].compactMap { dumped, store in
+            dumped.map {
+                PlannedCollection(
+                    source: $0.namespace,
+                    target: store,
+                    metadata: .unknown,
+                    dataPath: $0.dataPath,
+                    promised: $0.promised
+                )
+            }
+        }
+    }
+
+    /// What was read must be what the manifest promises: this is the proof that the snapshot is whole and in order.
+    private func check(_ loaded: LoadedContent, _ collection: PlannedCollection, _ file: SnapshotFile) throws {
+        guard loaded.read.bytes == Int64(clamping: file.size) else {
+            throw RestoreFailure.damagedSnapshot(
+                "\(file.path) has \(loaded.read.bytes) bytes, and the snapshot says \(file.size)"
+            )
+        }
+        if let promised = collection.promised {
+            guard loaded.read.documents == promised.documents, loaded.read.bytes == promised.bytes else {
+                throw RestoreFailure.damagedSnapshot(
+                    "\(collection.source) has \(loaded.read.documents) documents in \(loaded.read.bytes) bytes, and the "
+                        + "manifest says \(promised.documents) in \(promised.bytes)"
+                )
+            }
+            if let crc = promised.crc64, crc != loaded.crc.value {
+                throw RestoreFailure.damagedSnapshot(
+                    "\(collection.source) has the CRC-64 \(String(loaded.crc.value, radix: 16)), and the manifest says "
+                        + String(crc, radix: 16)
+                )
+            }
+        }
+        if loaded.superseded > 0 {
+            progress.log(
+                .info,
+                "\(loaded.superseded) documents of \(collection.source) were read twice while they changed; the oplog decides"
+            )
+        }
+    }
+
+    private func finish(
+        _ final: FinalState,
+        _ preparation: Preparation,
+        _ creator: CollectionCreator,
+        _ verifier: RestoreVerifier,
+        _ result: inout RestoreResult
+    ) async throws -> Int {
+        // Not the loading pool: an index build may take longer than any insert.
+        let slow = try ConnectionPool(
+            configuration,
+            host: preparation.target.host,
+            count: 8,
+            socketTimeoutMilliseconds: Self.indexTimeoutMilliseconds
+        )
+        let builder = IndexBuilder(target: preparation.target, progress: progress)
+        let built = try await builder.build(final.indexWork, on: slow)
+        try await creator.createViews(final.views)
+        for (namespace, seconds) in final.expiries { try await creator.setExpiry(seconds, of: namespace) }
+        let backup = preparation.contents.facts
+        let isSameRelease = backup.hasManifest && backup.serverVersion?.release == preparation.target.version.release
+        let differences = try await verifier.verifyCatalog(final.expected, isSameRelease: isSameRelease)
+        for difference in differences { progress.log(.warning, difference) }
+        result.warnings += differences
+        return built
+    }
+
+    /// Waits until a majority has everything, and makes sure that nobody else became primary meanwhile.
+    private func confirm(_ preparation: Preparation) async throws {
+        progress.step("wait for the majority")
+        try await preparation.pool.use { connection in
+            if preparation.target.setName != nil { try await MajorityBarrier(progress: progress).pass(connection) }
+            try await preparation.target.checkReign(connection)
+        }
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds.
+    fileprivate var milliseconds: Int64 {
+        components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
+    }
+}
