@@ -14,6 +14,8 @@ struct CatalogEntry: Sendable, Hashable {
     var indexes: [BSONDocument]
     /// Bytes of data by the server's estimate: for order and progress only.
     var estimatedBytes: Int64 = 0
+    /// Bytes of an average document, by the same estimate.
+    var averageDocument = 1024
 
     /// The collection that holds the documents; nil for a view.
     var source: Namespace? {
@@ -129,6 +131,7 @@ enum CatalogReader {
                 ["collStats": .string(source.collection)]
             )
             entry.estimatedBytes = statistics["size"]?.integer ?? 0
+            entry.averageDocument = Int(statistics["avgObjSize"]?.integer ?? 1024)
         } catch {
             guard error.code == MongoError.ServerCode.namespaceNotFound else { throw error }
         }

@@ -1,0 +1,88 @@
+import BSON
+
+/// What the logged-in user may do, from `connectionStatus` with `showPrivileges`.
+struct Privileges: Sendable {
+    /// One thing that a backup needs to be allowed to do.
+    struct Need: Sendable, Hashable {
+        /// The server's name of the action.
+        var action: String
+        /// On the cluster, or on every database.
+        var isOnCluster: Bool
+        /// A built-in role that brings it.
+        var role: String
+        /// What it is needed for.
+        var purpose: String
+
+        var description: String { "action \(action) (role \(role)) to \(purpose)" }
+    }
+
+    private struct Grant {
+        var resource: BSONDocument
+        var actions: Set<String>
+    }
+
+    private let grants: [Grant]
+    /// False when the server doesn't ask who one is: then everything is allowed.
+    let isRestricted: Bool
+
+    init(_ connectionStatus: BSONDocument?) {
+        let users = connectionStatus?[path: "authInfo", "authenticatedUsers"]?.array ?? []
+        isRestricted = !users.isEmpty
+        let list = connectionStatus?[path: "authInfo", "authenticatedUserPrivileges"]?.array ?? []
+        grants = list.compactMap(\.document).map { grant in
+            Grant(
+                resource: grant["resource"]?.document ?? [:],
+                actions: Set(grant["actions"]?.array?.compactMap(\.string) ?? [])
+            )
+        }
+    }
+
+    /// Those of `needs` that aren't granted.
+    func missing(_ needs: [Need]) -> [Need] { isRestricted ? needs.filter { !allows($0) } : [] }
+
+    private func allows(_ need: Need) -> Bool {
+        grants.contains { grant in
+            guard grant.actions.contains(need.action) || grant.actions.contains("anyAction") else { return false }
+            if grant.resource["anyResource"]?.truth == true { return true }
+            if need.isOnCluster { return grant.resource["cluster"]?.truth == true }
+            return grant.resource["db"]?.string == "" && grant.resource["collection"]?.string == ""
+        }
+    }
+
+    /// For reading data and catalog.
+    static let reading = [
+        Need(action: "find", isOnCluster: false, role: "backup", purpose: "read every collection"),
+        Need(action: "listCollections", isOnCluster: false, role: "backup", purpose: "list collections"),
+        Need(action: "listIndexes", isOnCluster: false, role: "backup", purpose: "list indexes"),
+        Need(action: "collStats", isOnCluster: false, role: "clusterMonitor", purpose: "read collection sizes"),
+        Need(action: "listDatabases", isOnCluster: true, role: "backup", purpose: "list databases"),
+        Need(action: "inprog", isOnCluster: true, role: "clusterMonitor", purpose: "see whether the member is locked"),
+    ]
+
+    /// For knowing a replica set's state.
+    static let replication = [
+        Need(action: "replSetGetStatus", isOnCluster: true, role: "clusterMonitor", purpose: "see the set's state"),
+        Need(
+            action: "replSetGetConfig",
+            isOnCluster: true,
+            role: "clusterMonitor",
+            purpose: "see the set's configuration"
+        ),
+    ]
+
+    /// For locking a member.
+    static let locking = [
+        Need(action: "fsync", isOnCluster: true, role: "hostManager", purpose: "lock the member"),
+        Need(action: "unlock", isOnCluster: true, role: "hostManager", purpose: "unlock the member"),
+    ]
+
+    /// For locking a member that could be elected.
+    static let freezing = [
+        Need(
+            action: "replSetStateChange",
+            isOnCluster: true,
+            role: "clusterManager",
+            purpose: "keep the locked member out of elections (replSetFreeze)"
+        )
+    ]
+}

@@ -1,0 +1,30 @@
+/// Numbers that tests make smaller and nobody else needs to change.
+struct MongoDBTuning: Sendable {
+    /// How long a lock may wait for open transactions: writes on the member wait behind it meanwhile.
+    var lockAcquisition = Duration.seconds(20)
+    /// How long a lock that was asked for and is no longer wanted is waited for, so that it can be undone.
+    var lateLock = Duration.seconds(900)
+    /// How often a locked member and its set are looked at.
+    var watchInterval = Duration.milliseconds(500)
+    /// How long a set with a locked member may be without a primary: two heartbeats (research: the set recovers
+    /// within a second of the unlock, and its own election timeout is 10 s).
+    var noPrimaryGrace = Duration.seconds(2)
+    /// How long the locked member itself may fail to answer questions; a busy machine needs its time.
+    var silenceGrace = Duration.seconds(10)
+    /// How long the majority may take to confirm the cut.
+    var majorityWait = Duration.seconds(120)
+    /// How long an unlock is tried while the member can't be reached.
+    var unlockPatience = Duration.seconds(120)
+    /// Least bytes of one partition of a collection. Neighbours read 8 MiB twice, so this keeps the waste at 6 %.
+    var partitionBytes: Int64 = 128 << 20
+    /// Bytes of documents in one batch (research: 1 to 4 MB read fastest).
+    var batchBytes = 3 << 20
+    /// Bytes of chunks that wait to be stored, in all readers together: the larger part of the agent's memory.
+    var chunkBudget = 32 << 20
+    /// How often a broken cursor is taken up again before the job fails.
+    var cursorRetries = 5
+    /// How often an unlocked dump is begun anew because of a change of the schema.
+    var schemaRetries = 3
+    /// Called when everything that the lock protects begins, with the name of the step: tests stop the world there.
+    var pause: @Sendable (String) async -> Void = { _ in }
+}

@@ -1,0 +1,97 @@
+import BSON
+import BackupModel
+
+/// What one oplog entry means for a dump that was read while it was written.
+struct OplogInspection: Sendable {
+    /// Changes that replaying the oplog over such a dump can't make good, in words.
+    private(set) var hazards: [String] = []
+    /// The earliest entry that a transaction in the slice still needs, before the slice's start.
+    private(set) var missingHead: ClusterTime?
+    private(set) var first: ClusterTime?
+    private(set) var last: ClusterTime?
+    private(set) var count: Int64 = 0
+
+    private let start: ClusterTime
+
+    /// Begins an inspection of the slice from `start`.
+    init(from start: ClusterTime) { self.start = start }
+
+    /// Commands after which names no longer mean what they meant when the data was read: replaying them over data
+    /// that was read by the new name loses it. mongodump refuses the same ones.
+    private static let hazardous: Set<String> = [
+        "renameCollection", "importCollection", "convertToCapped", "emptycapped",
+        "upgradeDowngradeViewlessTimeseries",
+    ]
+
+    /// Looks at the entry at `range` and returns the place of its `ts` element, which identifies it.
+    mutating func inspect(_ bytes: RawSpan, _ range: Range<Int>) throws(BSONError) -> Range<Int> {
+        var elements = try BSONElements(bytes, at: range.lowerBound)
+        var identity = range
+        var operation: UInt8 = 0
+        var namespace: Range<Int>?
+        var object: Range<Int>?
+        var target: Range<Int>?
+        var previous: Range<Int>?
+        var multiple = false
+        while let element = try elements.next() {
+            switch (element.key.count, element.type) {
+            case (2, .timestamp) where BSONView.equals(bytes, element.key, Self.ts):
+                identity = element.key.lowerBound - 1..<element.value.upperBound
+                let bits = bytes.unsafeLoadUnaligned(fromByteOffset: element.value.lowerBound, as: UInt64.self)
+                let time = ClusterTime(bits: UInt64(littleEndian: bits))
+                first = first ?? time
+                last = time
+            case (2, .string) where BSONView.equals(bytes, element.key, Self.op):
+                operation = bytes.unsafeLoad(fromByteOffset: element.value.lowerBound + 4, as: UInt8.self)
+            case (2, .string) where BSONView.equals(bytes, element.key, Self.ns):
+                namespace = element.value.lowerBound + 4..<element.value.upperBound - 1
+            case (1, .document) where BSONView.equals(bytes, element.key, Self.o): object = element.value
+            case (2, .document) where BSONView.equals(bytes, element.key, Self.o2): target = element.value
+            case (10, .document) where BSONView.equals(bytes, element.key, Self.prevOpTime): previous = element.value
+            case (11, _) where BSONView.equals(bytes, element.key, Self.multiOpType): multiple = true
+            default: break
+            }
+        }
+        count += 1
+        if operation == UInt8(ascii: "c"), let object {
+            try inspectCommand(bytes, object, namespace, multiple ? nil : previous)
+        } else if let namespace, BSONView.equals(bytes, namespace, Self.versionCollection) {
+            let document = try BSONDocument(copying: bytes, target ?? object ?? range)
+            if document["_id"]?.string == "featureCompatibilityVersion" {
+                hazards.append("a change of the feature compatibility version")
+            }
+        }
+        return identity
+    }
+
+    private static let ts = [UInt8]("ts".utf8)
+    private static let op = [UInt8]("op".utf8)
+    private static let ns = [UInt8]("ns".utf8)
+    private static let o = [UInt8]("o".utf8)
+    private static let o2 = [UInt8]("o2".utf8)
+    private static let prevOpTime = [UInt8]("prevOpTime".utf8)
+    private static let multiOpType = [UInt8]("multiOpType".utf8)
+    private static let versionCollection = [UInt8]("admin.system.version".utf8)
+
+    private mutating func inspectCommand(
+        _ bytes: RawSpan,
+        _ object: Range<Int>,
+        _ namespace: Range<Int>?,
+        _ previous: Range<Int>?
+    ) throws(BSONError) {
+        var elements = try BSONElements(bytes, at: object.lowerBound)
+        guard let first = try elements.next() else { return }
+        let name = String(decoding: BSONDocument.copy(bytes, first.key), as: UTF8.self)
+        if Self.hazardous.contains(name) {
+            let place = namespace.map { String(decoding: BSONDocument.copy(bytes, $0), as: UTF8.self) } ?? "?"
+            hazards.append("\(name) in \(place)")
+        }
+        // Large transactions are chained backwards; whoever replays the tail needs the head.
+        if name == "applyOps" || name == "commitTransaction", let previous,
+            let bits = try BSONDocument(copying: bytes, previous)["ts"]?.timestamp, bits != 0
+        {
+            let time = ClusterTime(bits: bits)
+            if time < start { missingHead = min(missingHead ?? time, time) }
+        }
+    }
+}
