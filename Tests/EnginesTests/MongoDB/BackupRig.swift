@@ -38,6 +38,14 @@ final class BackupContext: JobContext {
     var progress: [JobProgress] { state.withLock { $0.progress } }
 }
 
+/// A name by its bytes: two strings that only differ in Unicode normalization are equal in Swift and not in MongoDB.
+struct ExactName: Hashable, CustomStringConvertible, ExpressibleByStringLiteral {
+    let bytes: [UInt8]
+    init(_ text: String) { bytes = [UInt8](text.utf8) }
+    init(stringLiteral value: String) { self.init(value) }
+    var description: String { String(decoding: bytes, as: UTF8.self) }
+}
+
 /// A repository in a directory and an engine on a member, as an agent would have them.
 struct BackupRig {
     static let passwordText = "backup-rig"
@@ -91,6 +99,7 @@ struct BackupRig {
         let writer = repository.makeWriter()
         let output = try await engine.backUp(spec, into: writer, context: context)
         let tree = try await writer.storeTree(output.files)
+        try await writer.flush()
         let id = try await writer.commit(
             Snapshot(time: .now(), tree: tree, paths: ["/mongodb"], hostname: "test", username: "remora", tags: [])
         )
@@ -105,22 +114,22 @@ struct BackupRig {
     }
 
     /// Lets stock restic write a snapshot into a directory; returns the files by path.
-    func restore(_ backup: Backup) async throws -> [String: [UInt8]] {
+    func restore(_ backup: Backup) async throws -> [ExactName: [UInt8]] {
         let target = directory.appending("restored-\(backup.id.prefix(8))")
         try await restic.run("restore", backup.id, "--target", target)
-        var files: [String: [UInt8]] = [:]
+        var files: [ExactName: [UInt8]] = [:]
         let enumerator = FileManager.default.enumerator(atPath: target)
         while let path = enumerator?.nextObject() as? String {
             var isDirectory: ObjCBool = false
             _ = FileManager.default.fileExists(atPath: "\(target)/\(path)", isDirectory: &isDirectory)
             if !isDirectory.boolValue {
-                files[path] = [UInt8](try Data(contentsOf: URL(filePath: "\(target)/\(path)")))
+                files[ExactName(path)] = [UInt8](try Data(contentsOf: URL(filePath: "\(target)/\(path)")))
             }
         }
         return files
     }
 
-    static func manifest(_ files: [String: [UInt8]]) throws -> MongoDBManifest {
-        try WireJSON.decode(MongoDBManifest.self, from: files[MongoDBManifest.fileName] ?? [])
+    static func manifest(_ files: [ExactName: [UInt8]]) throws -> MongoDBManifest {
+        try WireJSON.decode(MongoDBManifest.self, from: files[ExactName(MongoDBManifest.fileName)] ?? [])
     }
 }

@@ -170,7 +170,10 @@ struct BackupRun: Sendable {
             log(.warning, "the lock ended early (\(why)): closing the gap by the oplog from \(position.start)")
             let slice = try await oplog(from: OplogPosition(start: position.start, applied: grant.point))
             if !slice.hazards.isEmpty {
-                log(.warning, "\(slice.hazards.joined(separator: ", ")) while it was read: reading again without a lock")
+                log(
+                    .warning,
+                    "\(slice.hazards.joined(separator: ", ")) while it was read: reading again without a lock"
+                )
                 return nil
             }
             reading.oplog = slice

@@ -188,6 +188,12 @@ public final actor MongoConnection {
         defer { mongoc_session_opts_destroy(options) }
         mongoc_session_opts_set_causal_consistency(options, false)
         guard let session = mongoc_client_start_session(client.client, options, &error) else {
+            // Arbiters, and members that aren't ready, have no sessions; what they answer needs none.
+            if error.domain == MONGOC_ERROR_CLIENT.rawValue,
+                error.code == MONGOC_ERROR_CLIENT_SESSION_FAILURE.rawValue
+            {
+                return BSONDocument([]).bytes
+            }
             throw failure(error, nil)
         }
         client.session = session

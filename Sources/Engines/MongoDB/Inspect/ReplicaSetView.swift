@@ -82,7 +82,8 @@ struct ReplicaSetView: Sendable, Hashable {
         if !me.buildsIndexes { return "it is configured with buildIndexes: false and lacks indexes" }
         guard let primary else { return "the set has no primary at the moment" }
         if me.priority > primary.priority {
-            return "its priority \(me.priority) is higher than that of the primary \(primary.host) (\(primary.priority)),"
+            return
+                "its priority \(me.priority) is higher than that of the primary \(primary.host) (\(primary.priority)),"
                 + " so it may stand for election"
         }
         let others = members.filter { !$0.isSelf }
@@ -92,7 +93,8 @@ struct ReplicaSetView: Sendable, Hashable {
         }
         let confirming = others.filter { $0.holdsData && $0.votes > 0 }.count
         if confirming < writeMajority {
-            return "without it only \(confirming) of the \(writeMajority) members needed to confirm majority writes are left"
+            return
+                "without it only \(confirming) of the \(writeMajority) members needed to confirm majority writes are left"
         }
         return nil
     }

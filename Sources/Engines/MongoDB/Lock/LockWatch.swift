@@ -64,7 +64,9 @@ struct LockWatch: Sendable {
                         let since = withoutPrimarySince ?? clock.now
                         withoutPrimarySince = since
                         if since.duration(to: clock.now) >= engine.tuning.noPrimaryGrace {
-                            await lock.release(reason: "the set had no primary for \(seconds(engine.tuning.noPrimaryGrace))")
+                            await lock.release(
+                                reason: "the set had no primary for \(seconds(engine.tuning.noPrimaryGrace))"
+                            )
                             return
                         }
                     } else {

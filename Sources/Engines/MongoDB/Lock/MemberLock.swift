@@ -152,7 +152,10 @@ actor MemberLock {
                     group.cancelAll()
                 case .late where answer == nil:
                     isLate = true
-                    self.log(.warning, "the lock did not come within \(seconds(limit)): it is undone as soon as it does")
+                    self.log(
+                        .warning,
+                        "the lock did not come within \(seconds(limit)): it is undone as soon as it does"
+                    )
                     group.addTask {
                         _ = try await unlocker.unlock()
                         return .undone
