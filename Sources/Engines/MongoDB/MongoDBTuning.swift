@@ -15,7 +15,9 @@ struct MongoDBTuning: Sendable {
     var majorityWait = Duration.seconds(120)
     /// How long an unlock is tried while the member can't be reached.
     var unlockPatience = Duration.seconds(120)
-    /// Least bytes of one partition of a collection. Neighbours read 8 MiB twice, so this keeps the waste at 6 %.
+    /// Least bytes of one partition of a collection.
+    ///
+    /// Neighbours read 8 MiB twice, so this keeps the waste at 6 %.
     var partitionBytes: Int64 = 128 << 20
     /// Bytes of documents in one batch (research: 1 to 4 MB read fastest).
     var batchBytes = 3 << 20

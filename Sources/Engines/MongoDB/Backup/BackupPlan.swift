@@ -26,7 +26,7 @@ struct BackupPlan: Sendable {
         let isElectable = (member.set?.me?.priority ?? 0) > 0
         freezes = isElectable
         var limit = Double(spec.lockBudgetSeconds)
-        if let window = member.oplogWindowSeconds, window > 0 {
+        if let window = member.expectedOplogWindowSeconds, window > 0 {
             limit = min(limit, Double(window) * spec.lockBudgetOplogShare)
         }
         budget = .milliseconds(Int64(limit * 1000))

@@ -112,8 +112,7 @@ struct BackupRun: Sendable {
             config: config,
             grant: grant,
             budget: plan.budget,
-            oplogShare: spec.lockBudgetOplogShare,
-            oplogWindowSeconds: member.oplogWindowSeconds
+            oplogShare: spec.lockBudgetOplogShare
         )
         let reading = try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await watch.run() }

@@ -36,6 +36,7 @@ struct DumpScan {
     private(set) var lastIdentity: [UInt8]?
 
     /// - Parameters:
+    ///   - chunker: Decides where chunks end.
     ///   - startSeam: Where the partition before ends; nil at the start of the collection.
     ///   - boundary: The document behind which the partition ends.
     ///   - endSeam: Where the next one begins; nil at the end of the collection.

@@ -77,6 +77,15 @@ struct MemberAssessment: Sendable {
         return Int(last.t) - Int(first.t)
     }
 
+    /// Seconds of history that the oplog will have when it is full, at the rate of what is in it now.
+    ///
+    /// A young oplog holds seconds and will hold days: the former is no reason to hurry.
+    var expectedOplogWindowSeconds: Int? {
+        guard let now = oplogWindowSeconds else { return nil }
+        guard let (used, most) = facts.oplogFill, used > 0, most > used else { return now }
+        return Int(min(Double(now) * most / used, Double(Int32.max)))
+    }
+
     /// Everything that the coordinator and people want to know.
     func status(ownLock note: LockNote?) -> MemberStatus {
         var status = MemberStatus(isReachable: true)

@@ -14,13 +14,19 @@ struct MemberFacts: Sendable {
     var config: BSONDocument?
     var oplogFirst: ClusterTime?
     var oplogLast: ClusterTime?
+    /// How full the oplog is: bytes in it, and bytes that it may have.
+    var oplogFill: (used: Double, most: Double)?
     /// `currentOp` says that the member is locked, or about to be.
     var isLocked = false
     var dataBytes: Int64?
     /// Commands that were refused although the member is there: why.
     var refusals: [String] = []
+}
 
-    /// Asks. Only the first two questions must be answered; the others' refusals are facts too.
+extension MemberFacts {
+    /// Asks.
+    ///
+    /// Only the first two questions must be answered; the others' refusals are facts too.
     init(asking connection: MongoConnection) async throws(MongoError) {
         hello = try await connection.command("admin", ["hello": 1])
         version = try await connection.command("admin", ["buildInfo": 1])["version"]?.string ?? "unknown"
@@ -40,6 +46,7 @@ struct MemberFacts: Sendable {
         config = await ask(connection, ["replSetGetConfig": 1])?["config"]?.document
         oplogFirst = await oplogEntry(connection, 1)
         oplogLast = await oplogEntry(connection, -1)
+        oplogFill = await oplogSize(connection)
     }
 
     /// Whether the member is locked stands beside the list of operations; the filter keeps that list short.
@@ -60,6 +67,17 @@ struct MemberFacts: Sendable {
         return databases.reduce(0) { total, database in
             let isOurs = CatalogRules.includes(database: database["name"]?.string ?? "")
             return total + (isOurs ? database["sizeOnDisk"]?.integer ?? 0 : 0)
+        }
+    }
+
+    private mutating func oplogSize(_ connection: MongoConnection) async -> (used: Double, most: Double)? {
+        do throws(MongoError) {
+            let statistics = try await connection.command("local", ["collStats": "oplog.rs"])
+            guard let used = statistics["size"]?.number, let most = statistics["maxSize"]?.number else { return nil }
+            return (used, most)
+        } catch {
+            refusals.append("reading the oplog's size: \(error)")
+            return nil
         }
     }
 

@@ -21,7 +21,9 @@ struct LockCommands: Sendable {
         return Int(reply["lockCount"]?.integer ?? 1)
     }
 
-    /// Takes one lock off. Waits behind a lock that is itself still waiting, and undoes it when it comes (observed).
+    /// Takes one lock off.
+    ///
+    /// Waits behind a lock that is itself still waiting, and undoes it when it comes (observed).
     ///
     /// - Returns: how many locks are left, or nil when there was none.
     func unlock() async throws(MongoError) -> Int? {

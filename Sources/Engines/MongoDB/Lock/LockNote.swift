@@ -73,7 +73,9 @@ struct LockNotes: Sendable {
         }
     }
 
-    /// All notes there are. One that can't be read is an error: it may be the only trace of a lock.
+    /// All notes there are.
+    ///
+    /// One that can't be read is an error: it may be the only trace of a lock.
     func all() throws -> [LockNote] {
         guard let handle = opendir(directory) else {
             if errno == ENOENT { return [] }

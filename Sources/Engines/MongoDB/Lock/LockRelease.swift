@@ -19,7 +19,7 @@ struct LockRelease {
     private let log: (JobLogLevel, String) -> Void
     private let clock = ContinuousClock()
 
-    /// - Parameter host: the address to connect to when it isn't the configured one.
+    /// Prepares a release; `host` is the address to connect to when it isn't the configured one.
     init(_ engine: MongoDBEngine, _ note: LockNote, host: String? = nil, log: @escaping (JobLogLevel, String) -> Void) {
         self.engine = engine
         self.note = note

@@ -11,9 +11,8 @@ struct LockWatch: Sendable {
     let config: BSONDocument
     let grant: MemberLock.Grant
     let budget: Duration
-    /// Share of the oplog window that may pass.
+    /// Share of the primary's history before the lock that it may lose meanwhile.
     let oplogShare: Double
-    let oplogWindowSeconds: Int?
 
     /// Returns when the lock is over or the task is cancelled.
     func run() async {
@@ -50,7 +49,6 @@ struct LockWatch: Sendable {
         var withoutPrimarySince: ContinuousClock.Instant?
         var silentSince: ContinuousClock.Instant?
         var primaryOplog = PrimaryOplog(engine: engine)
-        let begin = clock.now
         var connection: MongoConnection?
         while !Task.isCancelled, await lock.isHeld {
             await lock.report(isHeld: true)
@@ -76,7 +74,7 @@ struct LockWatch: Sendable {
                             return
                         }
                     }
-                    if let reason = await window(set, clock.now - begin, &primaryOplog) {
+                    if let reason = await window(set, &primaryOplog) {
                         await lock.release(reason: reason)
                         return
                     }
@@ -99,17 +97,17 @@ struct LockWatch: Sendable {
     }
 
     /// Why the oplog doesn't allow the lock to last; nil when it does.
-    private func window(_ set: ReplicaSetView, _ held: Duration, _ source: inout PrimaryOplog) async -> String? {
-        if let oplogWindowSeconds, oplogWindowSeconds > 0,
-            Double(held.components.seconds) > Double(oplogWindowSeconds) * oplogShare
-        {
-            return "more than \(Int(oplogShare * 100)) % of the oplog window of \(oplogWindowSeconds) s has passed"
-        }
+    ///
+    /// Time is the budget's business; this is what the primary really throws away.
+    private func window(_ set: ReplicaSetView, _ source: inout PrimaryOplog) async -> String? {
         guard let primary = set.primary?.host, let oldest = await source.oldest(of: primary) else { return nil }
-        if oldest >= grant.point.time {
-            return "the primary's oplog begins at \(oldest), after the lock point: the member would have to resync"
-        }
-        return nil
+        let first = source.first ?? oldest
+        source.first = first
+        let point = grant.point.time
+        guard oldest > first, point > first else { return nil }
+        let lost = Double(oldest.t - min(oldest.t, first.t)) / Double(max(1, point.t - first.t))
+        guard oldest >= point || lost > oplogShare else { return nil }
+        return "the primary's oplog now begins at \(oldest), and this member must go on from \(point)"
     }
 }
 
@@ -118,6 +116,8 @@ private struct PrimaryOplog {
     let engine: MongoDBEngine
     private var connection: (host: String, connection: MongoConnection)?
     private var lastAsked: ContinuousClock.Instant?
+    /// What the oplog began with when it was asked first.
+    var first: ClusterTime?
 
     init(engine: MongoDBEngine) { self.engine = engine }
 

@@ -88,6 +88,7 @@ actor MemberLock {
         report(isHeld: true)
         do {
             if note.isFrozen { try await locker.freeze(seconds: freezeSeconds) }
+            await engine.tuning.pause("noted")
             let grant = try await request()
             state = .held(grant, since: clock.now)
             note.state = .held
@@ -183,7 +184,9 @@ actor MemberLock {
         return Grant(point: now.applied, acquisition: begin.duration(to: clock.now))
     }
 
-    /// Unlocks the member, whoever asks first; the others get the same answer. Never stops half-way: a cancelled job
+    /// Unlocks the member, whoever asks first; the others get the same answer.
+    ///
+    /// Never stops half-way: a cancelled job
     /// waits for it too.
     @discardableResult
     func release(reason: String) async -> Ending {

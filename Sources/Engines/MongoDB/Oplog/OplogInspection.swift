@@ -16,8 +16,9 @@ struct OplogInspection: Sendable {
     /// Begins an inspection of the slice from `start`.
     init(from start: ClusterTime) { self.start = start }
 
-    /// Commands after which names no longer mean what they meant when the data was read: replaying them over data
-    /// that was read by the new name loses it. mongodump refuses the same ones.
+    /// Commands after which names no longer mean what they meant when the data was read.
+    ///
+    /// Replaying them over data that was read by the new name loses it; mongodump refuses the same ones.
     private static let hazardous: Set<String> = [
         "renameCollection", "importCollection", "convertToCapped", "emptycapped",
         "upgradeDowngradeViewlessTimeseries",
