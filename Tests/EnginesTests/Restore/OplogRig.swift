@@ -40,7 +40,10 @@ struct OplogWriter {
     /// One entry of a transaction.
     mutating func transaction(_ number: Int64, _ command: BSONDocument, previous: Bool) {
         add(
-            [("lsid", ["id": .binary(subtype: 4, bytes: Array(repeating: 7, count: 16))]), ("txnNumber", .int64(number))]
+            [
+                ("lsid", ["id": .binary(subtype: 4, bytes: Array(repeating: 7, count: 16))]),
+                ("txnNumber", .int64(number)),
+            ]
                 + Self.operation("c", "admin.$cmd", command) + [
                     ("prevOpTime", ["ts": .timestamp(previous ? second << 32 | 1 : 0), "t": .int64(previous ? 1 : -1)])
                 ]
@@ -61,7 +64,9 @@ struct OplogWriter {
         return elements
     }
 
-    static func inner(_ kind: String, _ namespace: String, _ object: BSONDocument, key: BSONDocument? = nil) -> BSONValue {
+    static func inner(_ kind: String, _ namespace: String, _ object: BSONDocument, key: BSONDocument? = nil)
+        -> BSONValue
+    {
         .document(BSONDocument(operation(kind, namespace, object, key: key)))
     }
 }

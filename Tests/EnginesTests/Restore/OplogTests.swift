@@ -78,7 +78,11 @@ struct OplogTests {
         #expect(kept.steps == ["i d.a ui \(one)", "d d.a ui \(one)"])
         #expect(try replay(log, collections: [("d.a", Self.uuidA)]).steps == ["i d.a \(one)", "d d.a \(one)"])
         let renamed = NamespaceSelection(renames: [.init(from: "d.*", to: "copy.*_x")])
-        #expect(try replay(log, collections: [("d.a", nil)], selection: renamed).steps == ["i copy.a_x \(one)", "d copy.a_x \(one)"])
+        #expect(
+            try replay(log, collections: [("d.a", nil)], selection: renamed).steps == [
+                "i copy.a_x \(one)", "d copy.a_x \(one)",
+            ]
+        )
     }
 
     @Test("a namespace that nothing explains fails the replay")
@@ -109,7 +113,11 @@ struct OplogTests {
         var log = OplogWriter()
         log.command("d", ["create": "b", "capped": true, "expireAfterSeconds": 5], ui: Self.uuidB)
         log.insert("d.b", ["_id": 1], ui: Self.uuidB)
-        log.command("d", ["renameCollection": "d.b", "to": "d.a", "dropTarget": .binary(subtype: 4, bytes: Self.uuidA)], ui: Self.uuidB)
+        log.command(
+            "d",
+            ["renameCollection": "d.b", "to": "d.a", "dropTarget": .binary(subtype: 4, bytes: Self.uuidA)],
+            ui: Self.uuidB
+        )
         log.insert("d.a", ["_id": 2], ui: Self.uuidB)
         log.command("d", ["drop": "a"], ui: Self.uuidB)
         let result = try replay(log, collections: [("d.a", Self.uuidA)], kept: [Self.uuidA])
@@ -170,7 +178,10 @@ struct OplogTests {
         let series: BSONDocument = ["timeField": "t"]
         log.command(
             "d",
-            ["create": "system.buckets.ts", "validator": ["v": 1], "clusteredIndex": true, "timeseries": .document(series)],
+            [
+                "create": "system.buckets.ts", "validator": ["v": 1], "clusteredIndex": true,
+                "timeseries": .document(series),
+            ],
             ui: Self.uuidB
         )
         log.insert("d.system.views", ["_id": "d.ts", "viewOn": "system.buckets.ts", "pipeline": []])
@@ -200,7 +211,14 @@ struct OplogTests {
     func views() throws {
         var log = OplogWriter()
         log.insert("d.system.views", ["_id": "d.v", "viewOn": "a", "pipeline": []])
-        log.add(OplogWriter.operation("u", "d.system.views", ["_id": "d.v", "viewOn": "a", "pipeline": [["$limit": 1]]], key: ["_id": "d.v"]))
+        log.add(
+            OplogWriter.operation(
+                "u",
+                "d.system.views",
+                ["_id": "d.v", "viewOn": "a", "pipeline": [["$limit": 1]]],
+                key: ["_id": "d.v"]
+            )
+        )
         log.insert("d.system.views", ["_id": "d.w", "viewOn": "v", "pipeline": []])
         log.delete("d.system.views", "d.w")
         let result = try replay(log)
@@ -248,7 +266,10 @@ struct OplogTests {
     func nested() throws {
         var log = OplogWriter()
         let inner: BSONDocument = ["applyOps": [OplogWriter.inner("i", "d.a", ["_id": 2])]]
-        log.command("admin", ["applyOps": [OplogWriter.inner("i", "d.a", ["_id": 1]), OplogWriter.inner("c", "admin.$cmd", inner)]])
+        log.command(
+            "admin",
+            ["applyOps": [OplogWriter.inner("i", "d.a", ["_id": 1]), OplogWriter.inner("c", "admin.$cmd", inner)]]
+        )
         log.add(
             [("lsid", ["id": 1]), ("txnNumber", .int64(9))]
                 + OplogWriter.operation("c", "admin.$cmd", ["applyOps": [OplogWriter.inner("i", "d.a", ["_id": 3])]])
