@@ -125,7 +125,7 @@ struct OplogTests {
             result.steps == [
                 #"c d.$cmd ui {"create":"b","capped":true}"#,
                 #"i d.b ui {"_id":{"$numberInt":"1"}}"#,
-                #"c d.$cmd {"renameCollection":"d.b","to":"d.a","dropTarget":true}"#,
+                #"c! admin.$cmd {"renameCollection":"d.b","to":"d.a","dropTarget":true}"#,
                 #"i d.a ui {"_id":{"$numberInt":"2"}}"#,
                 #"c! d.$cmd {"drop":"a"}"#,
             ]
@@ -158,7 +158,7 @@ struct OplogTests {
         #expect(
             result.steps == [
                 #"c! d.$cmd {"collMod":"a","validator":{"q":{"$numberInt":"1"}}}"#,
-                #"c d.$cmd {"renameCollection":"d.a","to":"d.b","dropTarget":true}"#,
+                #"c! admin.$cmd {"renameCollection":"d.a","to":"d.b","dropTarget":true}"#,
             ]
         )
         let b = Namespace(database: "d", collection: "b")

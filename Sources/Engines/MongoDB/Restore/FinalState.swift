@@ -60,7 +60,7 @@ struct FinalState: Sendable {
             expected.append(ExpectedCollection(namespace: target, options: nil, indexes: specs, isComplete: false))
             addIndexes(specs, to: target)
             if source != source.known { addIndexes(model.indexes.indexes(of: source.known), to: target.known) }
-            if let expiry { expiries.append((target.known, expiry)) }
+            if let expiry, expiry.number != nil { expiries.append((target.known, expiry)) }
         }
         let plannedViews = Dictionary(plan.views.map { ($0.source, $0) }) { first, _ in first }
         for (source, definition) in model.views.sorted(by: { $0.key < $1.key }) {
@@ -88,12 +88,16 @@ struct FinalState: Sendable {
 
     private mutating func add(_ collection: PlannedCollection, indexes: [BSONDocument], expiry: BSONValue?) {
         let isSeries = collection.metadata.kind == .timeSeries
+        // A collMod says "off" to end it; a collection that is created without has none to end.
+        let expiry = expiry?.number == nil ? nil : expiry
+        var options = collection.metadata.options.removing("expireAfterSeconds")
+        if let expiry { options = options.appending("expireAfterSeconds", expiry) }
         var shown = indexes
         if let id = collection.metadata.idIndex { shown.append(id) }
         expected.append(
             ExpectedCollection(
                 namespace: collection.target,
-                options: collection.metadata.options,
+                options: options,
                 indexes: shown.map(Self.asListed),
                 // The server gives a time series an index of its own accord, depending on its version.
                 isComplete: !isSeries

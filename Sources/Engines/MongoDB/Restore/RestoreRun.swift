@@ -39,13 +39,17 @@ struct RestoreRun: Sendable {
         var contents: SnapshotContents
         var map: NamespaceMap
         var plan: RestorePlan
-        var scan: OplogScan?
         var target: RestoreTarget
         var pool: ConnectionPool
         var existing: TargetCatalog
         var privileges: PrivilegeCheck
+        /// UUIDs in the backup.
         var uuids: [Namespace: [UInt8]]
+        /// Those of them that the target's collections can have.
+        var keepable: [Namespace: [UInt8]]
+        /// UUIDs of what stays in the target.
         var taken: Set<[UInt8]>
+        var replay: Replay?
         /// Whether inserts can be told to leave zero timestamps alone.
         var sparesZeroTimestamps: Bool
     }
@@ -107,19 +111,23 @@ struct RestoreRun: Sendable {
         }
         let replaced = Set(plan.all.map(\.target))
         let taken = Set(existing.entries.values.filter { !replaced.contains($0.namespace) }.compactMap(\.uuid))
-        return Preparation(
+        let uuids = Self.uuids(contents, plan)
+        var preparation = Preparation(
             contents: contents,
             map: map,
             plan: plan,
-            scan: try await replayer(contents)?.scan(),
             target: target,
             pool: pool,
             existing: existing,
             privileges: privileges,
-            uuids: Self.uuids(contents, plan),
+            uuids: uuids,
+            // A copy under another name must not have the UUID of what it is a copy of.
+            keepable: map.hasRenames ? [:] : uuids.filter { !taken.contains($0.value) },
             taken: taken,
             sparesZeroTimestamps: spares
         )
+        preparation.replay = try await rehearse(preparation)
+        return preparation
     }
 
     private func describe(_ contents: SnapshotContents, _ plan: RestorePlan) {
@@ -159,13 +167,9 @@ struct RestoreRun: Sendable {
     private func write(_ preparation: Preparation, _ result: inout RestoreResult) async throws {
         let plan = preparation.plan
         let creator = CollectionCreator(target: preparation.target, pool: preparation.pool, progress: progress)
-        // A copy under another name must not have the UUID of what it is a copy of.
-        let keepable =
-            preparation.map.hasRenames ? [:] : preparation.uuids.filter { !preparation.taken.contains($0.value) }
-        let planned = plan.collections.compactMap { keepable[$0.source] }
-        let replay = try await rehearse(preparation, kept: Set(planned))
+        let replay = preparation.replay
         if spec.conflict == .dropCollections { try await creator.drop(plan, existing: preparation.existing) }
-        let kept = try await creator.create(plan, existing: preparation.existing, uuids: keepable)
+        let kept = try await creator.create(plan, existing: preparation.existing, uuids: preparation.keepable)
         let users = UserRestorer(pool: preparation.pool, progress: progress)
         if plan.restoresUsers { try await users.prepare() }
         let loaded = try await load(preparation)
@@ -203,13 +207,15 @@ struct RestoreRun: Sendable {
     private struct Replay {
         var replayer: OplogReplayer
         var scan: OplogScan
-        var model: ReplayModel
         var rehearsal: OplogReplayer.Rehearsal
     }
 
-    private func rehearse(_ preparation: Preparation, kept: Set<[UInt8]>) async throws -> Replay? {
-        guard let scan = preparation.scan, let replayer = replayer(preparation.contents) else { return nil }
-        let model = model(preparation, scan, kept: kept)
+    private func rehearse(_ preparation: Preparation) async throws -> Replay? {
+        guard let replayer = replayer(preparation.contents) else { return nil }
+        progress.step("read the oplog")
+        let scan = try await replayer.scan()
+        let kept = preparation.plan.collections.compactMap { preparation.keepable[$0.source] }
+        let model = model(preparation, scan, kept: Set(kept))
         progress.step("rehearse the oplog")
         let rehearsal = try await replayer.rehearse(model, scan)
         progress.log(
@@ -227,7 +233,7 @@ struct RestoreRun: Sendable {
                     + "answers, but not by reading back each document"
             )
         }
-        return Replay(replayer: replayer, scan: scan, model: model, rehearsal: rehearsal)
+        return Replay(replayer: replayer, scan: scan, rehearsal: rehearsal)
     }
 
     private func model(_ preparation: Preparation, _ scan: OplogScan, kept: Set<[UInt8]>) -> ReplayModel {

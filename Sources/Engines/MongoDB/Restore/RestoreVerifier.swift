@@ -74,7 +74,7 @@ struct RestoreVerifier: Sendable {
                     }
                 }
             }
-            let expected = before[namespace] ?? DocumentChecksum()
+            let expected = touched.origin(of: namespace).flatMap { before[$0] } ?? DocumentChecksum()
             guard untouched == expected else { throw Self.mismatch(namespace, expected, untouched) }
             guard present == touched.expected(in: namespace) else {
                 throw RestoreFailure.verification(

@@ -342,7 +342,8 @@ struct ReplayModel: Sendable {
         let command: BSONDocument = [
             "renameCollection": .string(source.description), "to": .string(target.description), "dropTarget": true,
         ]
-        return [commandStep(source, command, operation)]
+        // Not by `applyOps`, which puts the target aside unless it is told the UUID that it has here.
+        return [direct(Namespace(database: "admin", collection: "$cmd"), command, operation)]
     }
 
     private func crossing(_ from: Namespace, _ to: Namespace, _ operation: OplogOperation) -> JobFailure {

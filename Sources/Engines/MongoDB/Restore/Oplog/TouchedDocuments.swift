@@ -20,6 +20,9 @@ struct TouchedDocuments: Sendable {
     static let limit = 2_000_000
 
     private var fates: [Namespace: [UInt64: Fate]] = [:]
+    /// What a collection in the end was called when it was loaded; nil for one that the oplog makes; absent for one that
+    /// keeps its name.
+    private var origins: [Namespace: Namespace?] = [:]
     private var count = 0
     /// Whether there were too many to follow.
     private(set) var hasGivenUp = false
@@ -28,6 +31,18 @@ struct TouchedDocuments: Sendable {
 
     /// Collections of the target whose documents the oplog touches.
     var namespaces: [Namespace] { fates.keys.sorted() }
+
+    /// The name under which a collection in the end was loaded; nil when it was not.
+    func origin(of namespace: Namespace) -> Namespace? {
+        if let known = origins[namespace] { return known }
+        return namespace
+    }
+
+    /// The name that a loaded collection has in the end; nil when it is gone.
+    private func destination(of loaded: Namespace) -> Namespace? {
+        if origins[loaded] == nil { return loaded }
+        return origins.first { $0.value == loaded }?.key
+    }
 
     /// Takes note of an operation in the order of the oplog.
     mutating func note(_ operation: ReplayOperation) throws {
@@ -65,20 +80,25 @@ struct TouchedDocuments: Sendable {
             for gone in [namespace, namespace.buckets] {
                 fates[gone] = nil
                 unpredictable.remove(gone)
+                origins[gone] = .some(nil)
             }
         case "renameCollection":
             guard let from = Namespace(name), let to = command["to"]?.string.flatMap({ Namespace($0) }) else { return }
             fates[to] = fates.removeValue(forKey: from)
+            origins[to] = .some(origin(of: from))
+            origins[from] = .some(nil)
             if unpredictable.remove(from) != nil { unpredictable.insert(to) } else { unpredictable.remove(to) }
-        case "create" where command["capped"]?.truth == true: unpredictable.insert(namespace)
+        case "create":
+            for new in [namespace, namespace.buckets] { origins[new] = .some(nil) }
+            if command["capped"]?.truth == true { unpredictable.insert(namespace) }
         case "convertToCapped", "emptycapped": unpredictable.insert(namespace)
         default: break
         }
     }
 
-    /// Sees a document before the oplog is applied, by the hash of its `_id`; true when the oplog touches it.
+    /// Sees a loaded document before the oplog is applied, by the hash of its `_id`; true when the oplog touches it.
     mutating func see(_ id: UInt64?, in namespace: Namespace) -> Bool {
-        guard let id, fates[namespace]?[id] != nil else { return false }
+        guard let id, let namespace = destination(of: namespace), fates[namespace]?[id] != nil else { return false }
         fates[namespace]?[id]?.insert(.wasThere)
         return true
     }

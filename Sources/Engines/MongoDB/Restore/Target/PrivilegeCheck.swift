@@ -78,9 +78,9 @@ struct PrivilegeCheck: Sendable {
         privileges.contains { privilege in
             guard privilege.actions.contains(action) || privilege.actions.contains("anyAction") else { return false }
             if privilege.resource["anyResource"]?.truth == true { return true }
-            guard let database = privilege.resource["db"]?.string,
-                database.isEmpty || database.isExactly(namespace.database)
-            else { return false }
+            // Buckets of any database are a resource without one.
+            let database = privilege.resource["db"]?.string ?? ""
+            guard database.isEmpty || database.isExactly(namespace.database) else { return false }
             if let series = namespace.timeSeries {
                 guard let buckets = privilege.resource["system_buckets"]?.string else { return false }
                 return buckets.isEmpty || buckets.isExactly(series.collection)
