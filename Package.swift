@@ -92,7 +92,11 @@ let package = Package(
             ["Coordinator", "BackupModel", logging, lifecycle, arguments],
             path: "coordinator"
         ),
-        program("remora", ["BackupModel", "HTTPClient", "Repository", "ObjectStorage", "Engines", logging, arguments]),
+        library(
+            "RemoraCLI",
+            ["BackupModel", "HTTPClient", "Repository", "ObjectStorage", "Engines", "CPlatform", arguments]
+        ),
+        program("remora", ["RemoraCLI"]),
 
         library("TestSupport", ["BSON", "CMongoC", "ObjectStorage"], path: "Tests/Support"),
         program("remora-demo", ["TestSupport"], path: "Tests/Demo"),
@@ -106,6 +110,10 @@ let package = Package(
         tests("EnginesTests", ["Engines", "TestSupport"]),
         tests("AgentTests", ["Agent", "TestSupport"]),
         tests("CoordinatorTests", ["Coordinator", "TestSupport"]),
+        tests(
+            "RemoraCLITests",
+            ["RemoraCLI", "BackupModel", "HTTPClient", "Repository", "ObjectStorage", "Engines", "TestSupport"]
+        ),
         tests("EndToEnd", ["TestSupport", "BackupModel", "Repository", "ObjectStorage"]),
     ],
     swiftLanguageModes: [.v6]

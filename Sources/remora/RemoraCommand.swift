@@ -1,4 +1,0 @@
-@main
-struct RemoraCommand {
-    static func main() {}
-}
