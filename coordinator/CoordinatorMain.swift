@@ -51,6 +51,18 @@ struct CoordinatorMain: AsyncParsableCommand {
     @Option(name: .customLong("lease-seconds"), help: "Lease of jobs: how long a silent agent is believed to work.")
     var leaseSeconds: Int = 60
 
+    @Option(name: .customLong("heartbeat-seconds"), help: "Interval of heartbeats. (default: a quarter of the lease)")
+    var heartbeatSeconds: Int?
+
+    @Option(
+        name: .customLong("max-disconnected-seconds"),
+        help: "After so long without contact a job is given up even though its agent may live."
+    )
+    var maximumDisconnectedSeconds: Int = 600
+
+    @Option(name: .customLong("poll-seconds"), help: "How long check-ins wait. (default: by the size of the fleet)")
+    var pollSeconds: Int?
+
     @Option(name: .customLong("log-level"), help: "debug, info, notice, warning or error.")
     var logLevel: String = "info"
 
@@ -63,6 +75,15 @@ struct CoordinatorMain: AsyncParsableCommand {
         }
         guard (2...3600).contains(leaseSeconds) else {
             throw ValidationError("--lease-seconds is \(leaseSeconds); allowed: 2 to 3600")
+        }
+        guard (1...leaseSeconds).contains(heartbeatSeconds ?? 1) else {
+            throw ValidationError("--heartbeat-seconds must be from 1 to the lease (\(leaseSeconds))")
+        }
+        guard maximumDisconnectedSeconds >= leaseSeconds else {
+            throw ValidationError("--max-disconnected-seconds must be at least the lease (\(leaseSeconds))")
+        }
+        guard (1...300).contains(pollSeconds ?? 1) else {
+            throw ValidationError("--poll-seconds must be from 1 to 300")
         }
         guard Logger.Level(rawValue: logLevel) != nil else {
             throw ValidationError("--log-level is '\(logLevel)'; allowed: debug, info, notice, warning, error")
@@ -84,7 +105,12 @@ struct CoordinatorMain: AsyncParsableCommand {
             enrolmentTokenFile: enrolmentTokenFile ?? "\(state)/enrolment.token",
             version: Self.versionText
         )
-        settings.leaseSeconds = leaseSeconds
+        settings.timings = SessionTimings(
+            leaseMs: Int64(leaseSeconds) * 1000,
+            heartbeatMs: heartbeatSeconds.map { Int64($0) * 1000 },
+            maximumDisconnectedMs: Int64(maximumDisconnectedSeconds) * 1000,
+            pollSeconds: pollSeconds
+        )
         do {
             let service = try CoordinatorService(settings, logger: logger)
             var group = ServiceGroupConfiguration(

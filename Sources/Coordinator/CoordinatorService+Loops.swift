@@ -35,7 +35,10 @@ extension CoordinatorService {
             if directory.fingerprint() == objectState.withLock({ $0.fingerprint }) {
                 // Secrets may have come or gone although the objects stayed the same.
                 let objects = await conductor.objects
-                await conductor.setObjects(nil, problems: objectState.withLock { $0.problems } + secretProblems(objects))
+                await conductor.setObjects(
+                    nil,
+                    problems: objectState.withLock { $0.problems } + secretProblems(objects)
+                )
             } else {
                 await reload()
             }
@@ -80,14 +83,23 @@ extension CoordinatorService {
         }
     }
 
-    /// Renews the lock files of sessions under way.
+    /// Renews the lock files of sessions under way, beginning with those that an earlier process left.
     func refreshLocks() async {
-        while await pause(Self.lockRefresh) {
-            for session in keeper.sessionsWithLocks {
-                for problem in await keeper.refreshLocks(of: session) {
-                    logger.warning("session \(session): \(problem)")
+        repeat {
+            let held = Set(keeper.sessionsWithLocks)
+            for session in await conductor.sessionsWithLocks {
+                if held.contains(session.key) {
+                    for problem in await keeper.refreshLocks(of: session.key) {
+                        logger.warning("session \(session.key): \(problem)")
+                    }
+                    continue
+                }
+                do {
+                    try await keeper.adoptLocks(of: session)
+                } catch {
+                    logger.warning("session \(session.key): its lock files could not be renewed: \(error)")
                 }
             }
-        }
+        } while await pause(Self.lockRefresh)
     }
 }

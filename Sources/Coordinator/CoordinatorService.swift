@@ -24,8 +24,8 @@ public struct CoordinatorConfiguration: Sendable {
     public var enrolmentTokenFile: String
     /// Version to show.
     public var version: String
-    /// Lease of jobs in seconds; 60 unless a test shortens it.
-    public var leaseSeconds: Int = 60
+    /// Leases and intervals; the defaults are for production.
+    public var timings = SessionTimings()
 
     /// Makes a configuration.
     public init(
@@ -114,15 +114,13 @@ public final class CoordinatorService: Service {
         adminToken = try files.token("\(configuration.stateDirectory)/admin.token")
         let stream = AsyncStream.makeStream(of: Conductor.Work.self)
         work = stream.stream
-        var timings = SessionTimings()
-        timings.leaseMs = Int64(configuration.leaseSeconds) * 1000
         do {
             let store = try SQLiteStore(path: "\(configuration.stateDirectory)/coordinator.sqlite")
             tokens = SessionTokens(key: try store.secretKey("sessionTokenKey") { Digest.random(32) })
             conductor = try Conductor(
                 store: store,
                 version: configuration.version,
-                timings: timings,
+                timings: configuration.timings,
                 logger: logger,
                 clock: Self.now,
                 work: stream.continuation
@@ -231,7 +229,11 @@ public final class CoordinatorService: Service {
     private func server() throws -> HTTPServerBuilder {
         let http = HTTPServerBuilder.http1(
             configuration: .init(
-                httpDecoderConfiguration: .init(maxHeaderFieldSize: 8 << 10, maxHeaderListSize: 16 << 10, maxHeaderFieldCount: 100)
+                httpDecoderConfiguration: .init(
+                    maxHeaderFieldSize: 8 << 10,
+                    maxHeaderListSize: 16 << 10,
+                    maxHeaderFieldCount: 100
+                )
             )
         )
         return try tls.map { try HTTPServerBuilder.tls(http, tlsConfiguration: $0) } ?? http
@@ -244,7 +246,12 @@ public final class CoordinatorService: Service {
         let conductor = conductor
         router.get("/readyz") { _, _ -> String in
             guard await !conductor.isDraining else {
-                throw RequestError(status: 503, code: "draining", message: "the coordinator is shutting down", isRetryable: true)
+                throw RequestError(
+                    status: 503,
+                    code: "draining",
+                    message: "the coordinator is shutting down",
+                    isRetryable: true
+                )
             }
             return "ok\n"
         }

@@ -58,13 +58,6 @@ enum LockLedger {
         case helpless(reason: String)
     }
 
-    /// Added to the lease, and to the lock's own deadline, before the coordinator steps in.
-    static let graceMs: Int64 = 15_000
-    /// A release that was not answered for so long is given to somebody else.
-    static let releaseTimeoutMs: Int64 = 60_000
-    /// Pause after a release that failed.
-    static let releasePauseMs: Int64 = 10_000
-
     /// Takes a report into the record, making it if the lock is new.
     static func note(
         _ report: LockReport,
@@ -121,8 +114,8 @@ enum LockLedger {
         {
             return .ended(by: "\(owner.pod) looked and found no lock")
         }
-        let isSilent = now > record.lastReport.adding(milliseconds: timings.leaseEndMs + graceMs)
-        let isOverdue = now > record.deadline.adding(milliseconds: timings.leaseEndMs + graceMs)
+        let isSilent = now > record.lastReport.adding(milliseconds: timings.leaseEndMs + timings.leaseGraceMs)
+        let isOverdue = now > record.deadline.adding(milliseconds: timings.leaseEndMs + timings.leaseGraceMs)
         guard isSilent || isOverdue else { return .keep }
         let silence = now.milliseconds(since: record.lastReport) / 1000
         let reason =
@@ -131,8 +124,8 @@ enum LockLedger {
             : "the agent of \(record.pod) holds it past its deadline"
         if let last = record.releases.last {
             if let ended = last.endedAt {
-                if now < ended.adding(milliseconds: releasePauseMs) { return .keep }
-            } else if now < last.assignedAt.adding(milliseconds: releaseTimeoutMs) {
+                if now < ended.adding(milliseconds: timings.releasePauseMs) { return .keep }
+            } else if now < last.assignedAt.adding(milliseconds: timings.releaseTimeoutMs) {
                 return .keep
             }
         }

@@ -37,28 +37,30 @@ struct NodeDecoder: Decoder {
         do {
             value = try NodeDecoder(node: node, path: "", context: context).value(type)
         } catch let problem as Problem {
-            // A misspelt field is often why another one is missing: name it, too.
-            if problem.message == missing, let unknown = unknownFields(context, under: problem.path).first {
+            // A misspelt field is often why another one is missing: show what there is.
+            if problem.message == missing,
+                let visited = context.visited.last(where: { $0.path == parent(problem.path) })
+            {
+                let given = visited.mapping.compactMap { $0.key.string }.joined(separator: ", ")
                 throw Problem(
                     path: problem.path,
                     line: problem.line,
-                    message: "\(problem.message); the field \(unknown.path) is not known here"
+                    message: given.isEmpty ? missing : "\(missing); given here: \(given)"
                 )
             }
             throw problem
         } catch {
             throw Problem(path: "", line: node.mark?.line, message: "can't be read: \(error)")
         }
-        if let unknown = unknownFields(context, under: nil).first { throw unknown }
+        if let unknown = unknownFields(context).first { throw unknown }
         return value
     }
 
     static let missing = "is missing"
 
-    private static func unknownFields(_ context: Context, under path: String?) -> [Problem] {
+    private static func unknownFields(_ context: Context) -> [Problem] {
         var found: [Problem] = []
         for visited in context.visited where !visited.isOpen {
-            if let path, parent(path) != visited.path { continue }
             for (key, _) in visited.mapping {
                 let name = key.string ?? "?"
                 guard !visited.asked.contains(name) else { continue }
@@ -262,7 +264,8 @@ struct NodeValueContainer: SingleValueDecodingContainer {
     func decode(_ type: String.Type) throws -> String {
         try scalar("a text (write it in quotes)") { scalar in
             // A plain 6.0 or yes is a number or a truth to everybody else who reads this file.
-            let isOther = scalar.style == .plain
+            let isOther =
+                scalar.style == .plain
                 && (decoder.node.null != nil || decoder.node.bool != nil || decoder.node.float != nil)
             return isOther ? nil : scalar.string
         }

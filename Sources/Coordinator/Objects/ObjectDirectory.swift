@@ -14,7 +14,9 @@ struct ObjectDirectory: Sendable {
         var fingerprint: [String]
     }
 
-    /// Reads all files. Nothing is thrown: what can't be read is a problem.
+    /// Reads all files.
+    ///
+    /// Nothing is thrown: what can't be read is a problem.
     func load() -> Loaded {
         var objects = ObjectSet()
         var problems: [ObjectProblem] = []
@@ -22,7 +24,9 @@ struct ObjectDirectory: Sendable {
         for name in fileNames(&problems) {
             let file = "\(path)/\(name)"
             guard let data = FileManager.default.contents(atPath: file) else {
-                problems.append(ObjectProblem(file: file, line: nil, path: nil, message: "can't be read; check its permissions"))
+                problems.append(
+                    ObjectProblem(file: file, line: nil, path: nil, message: "can't be read; check its permissions")
+                )
                 continue
             }
             guard let text = String(data: data, encoding: .utf8) else {
@@ -40,7 +44,9 @@ struct ObjectDirectory: Sendable {
             } else {
                 let place = item.object.place
                 let first = places[place].map { "; the first is in \($0.file):\(ObjectParser.firstLine(of: $0))" } ?? ""
-                problems.append(item.problem(FieldProblem("metadata.name", "\(place.kind) \(place.key) is given twice\(first)")))
+                problems.append(
+                    item.problem(FieldProblem("metadata.name", "\(place.kind) \(place.key) is given twice\(first)"))
+                )
             }
         }
         // A reference into a file that can't be read would only be a second name for the same problem.

@@ -42,8 +42,9 @@ enum ObjectParser {
         var found: [Found] = []
         var problems: [ObjectProblem] = []
         do {
-            let documents = try compose_all(yaml: text)
-            for node in documents {
+            // Iterated by hand: `for` would work on a copy, and the error would stay with the copy.
+            var documents = try compose_all(yaml: text)
+            while let node = documents.next() {
                 if case .scalar(let scalar) = node, scalar.string.isEmpty { continue }
                 switch read(node, file: file) {
                 case .success(let object):

@@ -64,9 +64,17 @@ public struct ObjectSet: Sendable, Hashable {
             found += target(object.spec.target, in: key.namespace, "spec.target").map { (place, $0) }
             if let reference = object.spec.repository {
                 found += repository(reference, in: key.namespace, "spec.repository").map { (place, $0) }
-            } else if repository(forRestoreOf: object.spec.source ?? object.spec.target.ref.name, in: key.namespace) == nil {
+            } else if repository(forRestoreOf: object.spec.source ?? object.spec.target.ref.name, in: key.namespace)
+                == nil
+            {
                 found.append(
-                    (place, FieldProblem("spec.repository", "is needed: not exactly one repository has backups of the target"))
+                    (
+                        place,
+                        FieldProblem(
+                            "spec.repository",
+                            "is needed: not exactly one repository has backups of the target"
+                        )
+                    )
                 )
             }
         }

@@ -50,7 +50,8 @@ struct CronSchedule: Sendable, Hashable {
         guard let name else { return .gmt }
         guard let zone = TimeZone(identifier: name) else {
             throw ParseError(
-                description: "'\(name)' is not a time zone; allowed are names like Europe/Berlin, America/New_York or UTC"
+                description:
+                    "'\(name)' is not a time zone; allowed are names like Europe/Berlin, America/New_York or UTC"
             )
         }
         return zone
@@ -79,7 +80,8 @@ struct CronSchedule: Sendable, Hashable {
         let parts = (macros[trimmed] ?? trimmed).split(whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
         guard parts.count == 5 else {
             throw ParseError(
-                description: "'\(text)' has \(parts.count) fields; a schedule has five (minute hour day month weekday), "
+                description:
+                    "'\(text)' has \(parts.count) fields; a schedule has five (minute hour day month weekday), "
                     + "like '0 */6 * * *', or is a macro like @daily"
             )
         }
@@ -183,7 +185,8 @@ struct CronField: Sendable {
     private func problem(_ text: String) -> CronSchedule.ParseError {
         let examples = names.isEmpty ? "" : ", names like \(names.min { $0.value < $1.value }?.key ?? "")"
         return CronSchedule.ParseError(
-            description: "'\(text)' is not a \(title); allowed are \(range.lowerBound) to \(range.upperBound)\(examples), "
+            description:
+                "'\(text)' is not a \(title); allowed are \(range.lowerBound) to \(range.upperBound)\(examples), "
                 + "lists (1,2), ranges (1-5) and steps (*/2)"
         )
     }

@@ -40,7 +40,8 @@ enum Scheduler {
             due = following
             count += 1
         }
-        let deadline = entry.configuration.spec.startingDeadlineSeconds.map(Int64.init) ?? defaultStartingDeadlineSeconds
+        let deadline =
+            entry.configuration.spec.startingDeadlineSeconds.map(Int64.init) ?? defaultStartingDeadlineSeconds
         // A run that is due this minute is never late, whatever the deadline says.
         if now <= due.adding(seconds: max(deadline, 60)) { return .fire(scheduled: due, skipped: count - 1) }
         return .missed(scheduled: due, count: count)

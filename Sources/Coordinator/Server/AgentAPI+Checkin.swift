@@ -12,15 +12,16 @@ extension AgentAPI {
         // Read before the answer begins, so that a bad body still gets an error of its own.
         let message = try await Answers.message(CheckinRequest.self, request)
         let agentID = agent.agentID
-        try await conductor.checkinBegan(message, agentID: agentID)
         var headers = Answers.jsonHeaders
         // Noticing that the agent is gone uses the connection up.
         headers[.connection] = "close"
-        let body = request.body
+        let body = Answers.watch(request)
         return Response(
             status: .ok,
             headers: headers,
             body: ResponseBody { writer in
+                // Begun and ended in the same place: whatever breaks, no poll is counted for ever.
+                try await conductor.checkinBegan(message, agentID: agentID)
                 do {
                     let out = WriterBox(writer)
                     let document = try await body.consumeWithCancellationOnInboundClose { _ in

@@ -86,13 +86,15 @@ struct AgentAPI: Sendable {
             )
         }
         let message = try await Answers.message(RegisterRequest.self, request)
-        guard (message.protocolRange.min...max(message.protocolRange.min, message.protocolRange.max))
-            .contains(AgentProtocol.version)
+        guard
+            (message.protocolRange.min...max(message.protocolRange.min, message.protocolRange.max))
+                .contains(AgentProtocol.version)
         else {
             throw RequestError(
                 status: 426,
                 code: "unsupportedProtocol",
-                message: "the coordinator speaks protocol \(AgentProtocol.version), the agent \(message.protocolRange.min) "
+                message:
+                    "the coordinator speaks protocol \(AgentProtocol.version), the agent \(message.protocolRange.min) "
                     + "to \(message.protocolRange.max); bring both to the same version"
             )
         }

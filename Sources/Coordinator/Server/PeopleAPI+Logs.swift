@@ -43,11 +43,13 @@ extension PeopleAPI {
         }
         let isFollowing = query["follow"] == "true"
         let session = try await conductor.state(of: key)
-        if let pod = filter.pod, session.isOver, !session.groups.flatMap(\.attempts).contains(where: { $0.pod == pod }) {
+        if let pod = filter.pod, session.isOver, !session.groups.flatMap(\.attempts).contains(where: { $0.pod == pod })
+        {
             throw RequestError.notFound("no agent of pod \(pod) worked on session \(key)")
         }
         let wanted = filter
-        let body = request.body
+        _ = try await Answers.body(request, limit: 0)
+        let body = Answers.watch(request)
         return Response(
             status: .ok,
             headers: [.contentType: "application/x-ndjson", .cacheControl: "no-store", .connection: "close"],
@@ -73,7 +75,9 @@ extension PeopleAPI {
                 let start = positions[attempt.jobID] ?? 0
                 if session.isOver, start == 0, attempt.logBytes > 0, await logs.end(key, attempt.jobID) == 0 {
                     // All attempts of a pod are in one archive.
-                    if archived.insert(attempt.pod).inserted { try await sendArchive(session, attempt.pod, filter, out) }
+                    if archived.insert(attempt.pod).inserted {
+                        try await sendArchive(session, attempt.pod, filter, out)
+                    }
                     continue
                 }
                 positions[attempt.jobID] = try await sendFile(key, attempt, from: start, filter, out)

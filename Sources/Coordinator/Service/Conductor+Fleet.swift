@@ -28,15 +28,15 @@ extension Conductor {
     private static let forgetMs: Int64 = 7 * 86_400_000
 
     /// How long check-ins wait: short enough that what is known of members is fresh, longer for a great fleet.
-    var pollSeconds: Int { max(20, min(240, fleet.count / 40)) }
+    var pollSeconds: Int { timings.pollSeconds ?? max(20, min(240, fleet.count / 40)) }
 
     /// Spread of reconnects: at most 200 agents a second.
     var reconnectSpreadMs: Int { max(5000, fleet.count * 5) }
 
-    /// Interval of heartbeats: at most 100 a second in total.
-    var heartbeatMs: Int { max(Int(timings.leaseMs / 4), sessionOfLiveJobs * 10) }
+    /// Interval of heartbeats: about 100 a second in total, but never so long that a lost one ends a lease.
+    var heartbeatMs: Int { max(Int(timings.heartbeatMs), min(Int(timings.leaseMs / 3), liveJobs * 10)) }
 
-    private var sessionOfLiveJobs: Int { active.values.reduce(0) { $0 + $1.groups.count { $0.live != nil } } }
+    private var liveJobs: Int { active.values.reduce(0) { $0 + $1.groups.count { $0.live != nil } } }
 
     /// Takes a registration; the caller has checked the enrolment secret.
     func register(_ request: RegisterRequest) throws -> RegisterResponse {
@@ -46,7 +46,8 @@ extension Conductor {
             throw RequestError(
                 status: 409,
                 code: "incarnationConflict",
-                message: "another process is connected as pod \(request.pod.name) (\(agentID)); every agent needs a state "
+                message:
+                    "another process is connected as pod \(request.pod.name) (\(agentID)); every agent needs a state "
                     + "directory of its own",
                 isRetryable: true,
                 retryAfterMs: 2000
@@ -77,7 +78,9 @@ extension Conductor {
         state.openPolls = fleet[agentID]?.openPolls ?? 0
         fleet[agentID] = state
         if old?.incarnation != request.incarnation {
-            logger.info("agent \(record.namespace)/\(record.pod) of \(record.target) registered (version \(record.version))")
+            logger.info(
+                "agent \(record.namespace)/\(record.pod) of \(record.target) registered (version \(record.version))"
+            )
         }
         forgetOldAgents(now)
         lookAround(target: record.target, now)
@@ -221,7 +224,7 @@ extension Conductor {
                     desired: .run,
                     session: lock.session.description,
                     work: .release(ReleaseSpec(host: lock.host, ownerJobID: lock.jobID)),
-                    deadlineSeconds: Int(LockLedger.releaseTimeoutMs / 1000)
+                    deadlineSeconds: Int(timings.releaseTimeoutMs / 1000)
                 )
             )
         }

@@ -61,7 +61,8 @@ extension Conductor {
     }
 
     /// May the job publish? The permit is stored before it is given.
-    func prepareCommit(jobID: String, agentID: String, _ request: PrepareCommitRequest) throws -> PrepareCommitResponse {
+    func prepareCommit(jobID: String, agentID: String, _ request: PrepareCommitRequest) throws -> PrepareCommitResponse
+    {
         try checkEpoch(request.epoch)
         touch(agentID: agentID)
         let call = JobCall(jobID: jobID, fence: request.fence, agentID: agentID)

@@ -12,7 +12,8 @@ extension Conductor {
             guard old?.lock != report || old?.lastContact != attempt.lastContact else { continue }
             let known = locks[attempt.jobID]
             if !report.isHeld, known == nil { continue }
-            if let record = LockLedger.note(report, of: attempt, in: after, group: group.name, record: known, now: now) {
+            if let record = LockLedger.note(report, of: attempt, in: after, group: group.name, record: known, now: now)
+            {
                 // The moments of a lock that goes on are refreshed in memory; the disk learns of beginnings and ends.
                 if known?.isOpen == record.isOpen {
                     locks[attempt.jobID] = record
@@ -54,7 +55,9 @@ extension Conductor {
                         assignedAt: now
                     )
                 )
-                logger.error("lock on \(record.host) of session \(record.session): \(reason); \(helper.pod) is to release it")
+                logger.error(
+                    "lock on \(record.host) of session \(record.session): \(reason); \(helper.pod) is to release it"
+                )
             }
             keep(record)
         }

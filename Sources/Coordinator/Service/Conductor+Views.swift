@@ -31,6 +31,11 @@ extension Conductor {
     /// Whether a session may still use its repositories.
     func isActive(_ session: String) -> Bool { active.keys.contains { $0.name == session } }
 
+    /// Sessions whose lock files must be there: prepared, and not being tidied up.
+    var sessionsWithLocks: [SessionState] {
+        active.values.filter { $0.hasRepositoryLocks && [.running, .stopping, .finalizing].contains($0.stage) }
+    }
+
     /// The whole state on one screen.
     func status() throws -> StatusView {
         let now = clock()
@@ -68,7 +73,8 @@ extension Conductor {
             view.lastSuccess = last.dataCompleteAt ?? last.ended
             view.lastSuccessSession = last.key.name
         }
-        view.lastPhase = try store.sessions(SessionFilter(kind: .backup, target: key, isActive: false, limit: 1)).first?.phase
+        view.lastPhase = try store.sessions(SessionFilter(kind: .backup, target: key, isActive: false, limit: 1)).first?
+            .phase
         view.nextRun = configurations.filter { $0.spec.paused != true }
             .compactMap { scheduleCache[$0.key]?.next }.min()
         let jobs = active.values.flatMap { $0.groups.compactMap(\.live) }
@@ -91,7 +97,9 @@ extension Conductor {
         view.job = job
         view.problems = record.member.problems
         if abs(record.clockSkewMs) > Self.skewMs {
-            view.problems.append("its clock is \(abs(record.clockSkewMs) / 1000) s \(record.clockSkewMs > 0 ? "ahead" : "behind")")
+            view.problems.append(
+                "its clock is \(abs(record.clockSkewMs) / 1000) s \(record.clockSkewMs > 0 ? "ahead" : "behind")"
+            )
         }
         if let lock = record.member.lock, !lock.isOurs {
             view.problems.append("the member is locked by somebody else (fsyncLock), which is left alone")

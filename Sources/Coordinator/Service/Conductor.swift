@@ -123,7 +123,8 @@ actor Conductor {
         }
         let changedLocks = lockChanges(before, after, now)
         if after != before {
-            let isDurable = !events.isEmpty || !changedLocks.isEmpty || after.withoutVolatiles != before.withoutVolatiles
+            let isDurable =
+                !events.isEmpty || !changedLocks.isEmpty || after.withoutVolatiles != before.withoutVolatiles
             let isDue = now >= (volatileSavedAt[key] ?? .init(unixMs: 0)).adding(milliseconds: Self.progressSaveMs)
             if isDurable || isDue {
                 try store.save(after, events: events, locks: changedLocks)

@@ -88,7 +88,11 @@ final class RepositoryKeeper: Sendable {
 
     /// Initialises and locks the repositories of a session's groups, and finds what a restore takes.
     ///
-    /// - Parameter isActive: whether a session of this name may still use the repository; lock files of others go.
+    /// - Parameters:
+    ///   - session: the session.
+    ///   - isActive: whether a session of this name may still use the repository; lock files of others go.
+    /// - Returns: where a restore's data is; nil for a backup.
+    /// - Throws: ``StorageFailure``.
     func prepare(
         _ session: SessionState,
         isActive: @escaping @Sendable (String) -> Bool
@@ -98,12 +102,7 @@ final class RepositoryKeeper: Sendable {
             let password = try RepositoryPassword(trimming: try self.password(secret, session.plan))
             for group in session.groups {
                 let name = sources?.groups[group.name]?.group ?? group.name
-                let key = StorageLayout.group(
-                    namespace: session.key.namespace,
-                    target: session.plan.repositoryTarget,
-                    group: name
-                )
-                let place = PrefixedStore(store, prefix: key)
+                let place = self.place(name, session, store)
                 let repository = try await self.open(place, password, mayInitialize: session.kind == .backup)
                 let own = StorageLayout.lockHost(session: session.key.name)
                 // Ours too: a crash may have left it, and this session takes a new one.
@@ -172,18 +171,43 @@ final class RepositoryKeeper: Sendable {
         return problems
     }
 
+    /// Takes up the lock files that an earlier process of the coordinator wrote for a session, so that they are renewed.
+    func adoptLocks(of session: SessionState) async throws(StorageFailure) {
+        try await work(session.plan) { store, secret in
+            let password = try RepositoryPassword(trimming: try self.password(secret, session.plan))
+            let own = StorageLayout.lockHost(session: session.key.name)
+            for group in session.groups {
+                let name = group.source?.group ?? group.name
+                let repository = try await Repository.open(at: self.place(name, session, store), password: password)
+                let lock: RepositoryLock
+                if let left = try await repository.locks().last(where: { $0.hostname == own }) {
+                    lock = try await repository.refreshLock(left)
+                } else {
+                    lock = try await repository.addLock(exclusive: false, host: own)
+                }
+                self.held.withLock {
+                    $0[session.key, default: [:]][name] = Held(repository: repository, lock: lock)
+                }
+            }
+        }
+    }
+
+    private func place(_ group: String, _ session: SessionState, _ store: any ObjectStore) -> any ObjectStore {
+        let key = StorageLayout.group(
+            namespace: session.key.namespace,
+            target: session.plan.repositoryTarget,
+            group: group
+        )
+        return PrefixedStore(store, prefix: key)
+    }
+
     /// Removes a session's lock files, also those that an earlier process of the coordinator wrote.
     func removeLocks(of session: SessionState) async throws(StorageFailure) {
         held.withLock { $0[session.key] = nil }
         try await work(session.plan) { store, secret in
             let password = try RepositoryPassword(trimming: try self.password(secret, session.plan))
             for group in session.groups {
-                let key = StorageLayout.group(
-                    namespace: session.key.namespace,
-                    target: session.plan.repositoryTarget,
-                    group: group.source?.group ?? group.name
-                )
-                let place = PrefixedStore(store, prefix: key)
+                let place = self.place(group.source?.group ?? group.name, session, store)
                 do {
                     let repository = try await Repository.open(at: place, password: password)
                     let own = StorageLayout.lockHost(session: session.key.name)

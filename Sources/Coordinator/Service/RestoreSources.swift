@@ -4,7 +4,13 @@ import BackupModel
 enum RestoreSources {
     /// Finds what `from` means: `latest`, a session's name, or (the beginning of) a snapshot's id.
     ///
-    /// - Parameter manifests: of the source, newest first.
+    /// - Parameters:
+    ///   - from: what a person asked for.
+    ///   - source: the target whose backup is taken.
+    ///   - groups: the groups to restore into.
+    ///   - manifests: of the source, newest first.
+    /// - Returns: the backup, and the snapshot for each group.
+    /// - Throws: ``StorageFailure`` that names what there is.
     static func choose(
         from: String,
         source: ResourceKey,

@@ -20,8 +20,10 @@ enum MemberChoice: Sendable, Hashable {
     /// delayed or a locked member, and under `lock` never one that its group can't spare.
     ///
     /// - Parameters:
+    ///   - agents: all agents of the group.
     ///   - wanted: the task's parameter; nil means `lock` where that is possible, otherwise what is.
     ///   - failedBefore: agents whose attempt failed in this session; they come last.
+    /// - Returns: the member with the reason, or why there is none.
     static func forBackup(
         _ agents: [AgentSnapshot],
         wanted: Consistency?,
@@ -43,10 +45,15 @@ enum MemberChoice: Sendable, Hashable {
             return chosen(standalone, Consistency.none, "a standalone, read without a lock or an oplog", reasons)
         }
         let secondaries = usable.filter { $0.member.role == .secondary }
-            .sorted { rank($0, failedBefore).lexicographicallyPrecedes(rank($1, failedBefore)) }
+            .sorted { left, right in
+                let ranks = (rank(left, failedBefore), rank(right, failedBefore))
+                return ranks.0 == ranks.1 ? left.pod < right.pod : ranks.0.lexicographicallyPrecedes(ranks.1)
+            }
         if wanted == nil || wanted == .lock {
             for agent in secondaries where agent.member.isLockable != true {
-                reasons.append("\(agent.pod) can't be locked: \(agent.member.notLockableReason ?? "its agent does not say why")")
+                reasons.append(
+                    "\(agent.pod) can't be locked: \(agent.member.notLockableReason ?? "its agent does not say why")"
+                )
             }
             if let best = secondaries.first(where: { $0.member.isLockable == true }) {
                 return chosen(best, .lock, describe(best), reasons)
@@ -57,7 +64,8 @@ enum MemberChoice: Sendable, Hashable {
         }
         let consistency = wanted ?? .oplog
         let primary = usable.first { $0.member.role == .primary }
-        let ordered = wanted == nil ? [primary].compactMap { $0 } + secondaries : secondaries + [primary].compactMap { $0 }
+        let ordered =
+            wanted == nil ? [primary].compactMap { $0 } + secondaries : secondaries + [primary].compactMap { $0 }
         guard let best = ordered.first else {
             return .none(explain(reasons, otherwise: "no agent of the group is connected"))
         }

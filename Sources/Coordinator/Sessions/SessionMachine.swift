@@ -161,7 +161,8 @@ struct SessionMachine {
             return "group '\(group)' has a name that Remora needs for itself; rename the replica set"
         }
         guard !group.isEmpty, group.utf8.count <= 200, !group.hasPrefix("."), group.utf8.allSatisfy(isGood) else {
-            return "group '\(group)' has a name that can't be part of a storage key; letters, digits, '-', '_' and '.' can"
+            return
+                "group '\(group)' has a name that can't be part of a storage key; letters, digits, '-', '_' and '.' can"
         }
         return nil
     }

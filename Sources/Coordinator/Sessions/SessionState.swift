@@ -222,24 +222,3 @@ struct Attempt: Codable, Sendable, Hashable {
         }
     }
 }
-
-/// Times of the session machine, all in milliseconds; tests shrink them.
-struct SessionTimings: Sendable, Hashable {
-    /// A job's lease as the agent counts it.
-    var leaseMs: Int64 = 60_000
-    /// What the coordinator adds before it believes that a lease is over.
-    var leaseGraceMs: Int64 = 15_000
-    /// After this long without contact a job is given up even though its agent may live.
-    var maximumDisconnectedMs: Int64 = 600_000
-    /// How long a session waits for the first agent of its target, and a group for a member that can be used.
-    var agentWaitMs: Int64 = 180_000
-    /// Pause before repositories are prepared again.
-    var prepareRetryMs: Int64 = 15_000
-    /// Tries at the repositories, and at the manifest.
-    var maximumTries = 6
-
-    /// After this long without contact a lease is over.
-    var leaseEndMs: Int64 { leaseMs + leaseGraceMs }
-    /// How long jobs may take to stop in good order.
-    var stopGraceMs: Int64 { leaseMs + leaseGraceMs }
-}

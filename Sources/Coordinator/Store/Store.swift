@@ -1,6 +1,8 @@
 import BackupModel
 
-/// What the coordinator must not forget. Every call is durable when it returns.
+/// What the coordinator must not forget.
+///
+/// Every call is durable when it returns.
 ///
 /// Implementations: ``SQLiteStore``; the Kubernetes API later. One conformance suite proves them.
 protocol Store: Sendable {

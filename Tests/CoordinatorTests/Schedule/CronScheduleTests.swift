@@ -109,10 +109,13 @@ import Testing
     @Test(
         "what is no schedule is refused with what is allowed",
         arguments: [
-            ("", "has 0 fields"), ("* * * *", "has 4 fields"), ("60 * * * *", "'60' is not a minute; allowed are 0 to 59"),
+            ("", "has 0 fields"), ("* * * *", "has 4 fields"),
+            ("60 * * * *", "'60' is not a minute; allowed are 0 to 59"),
             ("* 24 * * *", "is not a hour"), ("* * 0 * *", "is not a day of month"), ("* * * foo *", "names like jan"),
-            ("* * * * 8", "is not a day of week"), ("5-1 * * * *", "is not a minute"), ("*/0 * * * *", "is not a minute"),
-            ("1,,2 * * * *", "is not a minute"), ("-1 * * * *", "is not a minute"), ("@fortnightly", "allowed macros are"),
+            ("* * * * 8", "is not a day of week"), ("5-1 * * * *", "is not a minute"),
+            ("*/0 * * * *", "is not a minute"),
+            ("1,,2 * * * *", "is not a minute"), ("-1 * * * *", "is not a minute"),
+            ("@fortnightly", "allowed macros are"),
             ("@every 5", "@every needs a duration"), ("@every 10s", "@every needs a duration"),
             ("0 0 30 2 *", "never happens"), ("0 0 31 4,6 *", "never happens"),
         ]

@@ -120,7 +120,10 @@ struct SessionHarness {
     var sources: PreparedSources {
         PreparedSources(
             session: "shop/old",
-            groups: ["rs0": .init(group: "rs0", snapshotID: "abc"), "standalone": .init(group: "standalone", snapshotID: "abc")]
+            groups: [
+                "rs0": .init(group: "rs0", snapshotID: "abc"),
+                "standalone": .init(group: "standalone", snapshotID: "abc"),
+            ]
         )
     }
 

@@ -117,7 +117,8 @@ import Testing
     @Test("two groups under one target are refused until there is a common cut for them")
     func twoGroups() {
         let agents = [
-            SessionHarness.agent("a-0", .secondary, group: "rs0"), SessionHarness.agent("b-0", .secondary, group: "rs1"),
+            SessionHarness.agent("a-0", .secondary, group: "rs0"),
+            SessionHarness.agent("b-0", .secondary, group: "rs1"),
         ]
         var session = SessionHarness(agents: agents)
         session.observe()
@@ -303,6 +304,8 @@ import Testing
         let answer = wrongGroup.send(
             .prepareCommit(wrongGroup.call, SessionHarness.result(group: "rs9"), permit: "p")
         )
-        #expect(answer == .refused(.contradiction("job \(wrongGroup.call.jobID) is for group rs0, but dumped group rs9")))
+        #expect(
+            answer == .refused(.contradiction("job \(wrongGroup.call.jobID) is for group rs0, but dumped group rs9"))
+        )
     }
 }

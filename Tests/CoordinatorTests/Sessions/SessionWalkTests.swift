@@ -17,8 +17,12 @@ struct SeededGenerator: RandomNumberGenerator {
 }
 
 @Suite struct SessionWalkTests {
-    @Test("whatever happens in whatever order, a session ends and its manifest is whole", arguments: 0..<2000)
-    func walk(seed: Int) throws {
+    @Test("whatever happens in whatever order, a session ends and its manifest is whole", arguments: 0..<20)
+    func walks(hundred: Int) throws {
+        for seed in (hundred * 100)..<(hundred * 100 + 100) { try walk(seed: seed) }
+    }
+
+    private func walk(seed: Int) throws {
         var random = SeededGenerator(state: UInt64(seed))
         var session = SessionHarness(kind: seed % 5 == 0 ? .restore : .backup)
         session.timings.maximumTries = 3
@@ -35,7 +39,9 @@ struct SeededGenerator: RandomNumberGenerator {
             let answer = session.send(event)
             pending += session.effects
             // The stored state survives a crash: whatever is decoded goes on in the same way.
-            session.state = try WireJSON.decode(SessionState.self, from: WireJSON.encode(session.state))
+            if Int.random(in: 0..<20, using: &random) == 0 {
+                session.state = try WireJSON.decode(SessionState.self, from: WireJSON.encode(session.state))
+            }
             if session.attempt != nil, !calls.contains(session.call) { calls.append(session.call) }
 
             // Invariants.
