@@ -12,6 +12,9 @@ final class CoordinatorClient: Sendable {
     static let callTimeout: Duration = .seconds(30)
     /// What a held check-in may take beyond the wait asked for.
     static let checkinSlack: Duration = .seconds(30)
+    /// A coordinator that holds an answer back sends white space every 25 s; silence for three times that is a dead
+    /// connection, which nothing else would tell an idle agent.
+    static let checkinSilence: Duration = .seconds(75)
     /// Largest answer: a desired document with its specs is a few kilobytes.
     static let largestAnswer = 4 << 20
 
@@ -48,7 +51,8 @@ final class CoordinatorClient: Sendable {
             AgentProtocol.checkinPath,
             request,
             token: token,
-            timeout: .seconds(request.waitSeconds) + Self.checkinSlack
+            timeout: .seconds(request.waitSeconds) + Self.checkinSlack,
+            idleTimeout: Self.checkinSilence
         )
     }
 
@@ -170,9 +174,17 @@ final class CoordinatorClient: Sendable {
         _ path: String,
         _ request: Request,
         token: String,
-        timeout: Duration = CoordinatorClient.callTimeout
+        timeout: Duration = CoordinatorClient.callTimeout,
+        idleTimeout: Duration? = nil
     ) async throws -> Response {
-        let response = try await send("POST", path, WireJSON.encode(request), token: token, timeout: timeout)
+        let response = try await send(
+            "POST",
+            path,
+            WireJSON.encode(request),
+            token: token,
+            timeout: timeout,
+            idleTimeout: idleTimeout
+        )
         return try CoordinatorAnswer.decode(Response.self, status: response.status, body: response.body, call: path)
     }
 
@@ -182,6 +194,7 @@ final class CoordinatorClient: Sendable {
         _ body: [UInt8],
         token: String,
         timeout: Duration = CoordinatorClient.callTimeout,
+        idleTimeout: Duration? = nil,
         contentType: String = "application/json",
         extraHeaders: [(String, String)] = []
     ) async throws -> HTTPResponse {
@@ -195,6 +208,7 @@ final class CoordinatorClient: Sendable {
             ] + extraHeaders,
             body: body,
             timeout: timeout,
+            idleTimeout: idleTimeout,
             maxResponseBytes: Self.largestAnswer
         )
         do {
@@ -204,7 +218,7 @@ final class CoordinatorClient: Sendable {
             throw CoordinatorCallError(
                 kind: error.code == .invalidURL ? .rejected : .retryable(after: .zero),
                 code: "noConnection",
-                message: "the coordinator at \(baseURL) can't be reached: \(error.message)"
+                message: "no answer from the coordinator: \(error.message)"
             )
         }
     }

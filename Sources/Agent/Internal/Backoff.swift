@@ -8,6 +8,10 @@ struct Backoff: Sendable {
     /// Failures in a row so far.
     private(set) var failures = 0
 
+    /// Whether this failure should be told: the first at once, then ever more seldom, or an hour without the
+    /// coordinator would fill the log with one sentence.
+    var isWorthTelling: Bool { failures.nonzeroBitCount == 1 }
+
     init(base: Duration = .seconds(1), cap: Duration = .seconds(60)) {
         self.base = base
         self.cap = cap

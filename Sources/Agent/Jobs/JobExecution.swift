@@ -124,8 +124,10 @@ struct JobExecution: Sendable {
                 wait = .milliseconds(max(10, answer.nextHeartbeatMs))
             } catch let error as CoordinatorCallError {
                 guard case .retryable(let after) = error.kind else { return giveUp(error) }
-                running.log(.warning, "heartbeat", "failed, trying again: \(error.message)")
                 wait = backoff.fail(atLeast: after)
+                if backoff.isWorthTelling {
+                    running.log(.warning, "heartbeat", "\(backoff.failures) failed in a row: \(error.message)")
+                }
             } catch {
                 return  // cancelled: the work is done
             }

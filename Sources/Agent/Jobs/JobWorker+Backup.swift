@@ -12,6 +12,8 @@ extension JobWorker {
         let repository = try await openRepository()
         let writer = repository.makeWriter(WriterOptions())
         running.countUploads { Int64(clamping: writer.statistics.bytesUploaded) }
+        // Without this the writer, and all its memory, would live as long as somebody holds the job.
+        defer { running.stopCountingUploads() }
         do {
             return try await publish(try await engine.backUp(spec, into: writer, context: running), writer, summary)
         } catch {

@@ -58,10 +58,10 @@ struct JobWorker: Sendable {
         redactor.register(credentials.repositoryPassword)
         for (key, value) in credentials.storage where Self.isSecret(key) { redactor.register(value) }
         let location = try StorageLocation(text)
-        let running = running
+        let logger = running.logger
         let store = try location.open(
             credentials: StorageCredentials(credentials.storage),
-            onRetry: { running.log(.warning, "storage", $0) }
+            onRetry: { logger.log(.warning, "storage", $0) }
         )
         let password = try RepositoryPassword(trimming: credentials.repositoryPassword)
         let repository = try await Repository.open(at: store, password: password)
@@ -88,7 +88,9 @@ struct JobWorker: Sendable {
             } catch let error as CoordinatorCallError {
                 guard case .retryable(let after) = error.kind else { throw error }
                 let delay = backoff.fail(atLeast: after)
-                running.log(.warning, "coordinator", "can't \(what) yet, trying again: \(error.message)")
+                if backoff.isWorthTelling {
+                    running.log(.warning, "coordinator", "can't \(what) yet, trying again: \(error.message)")
+                }
                 try await Task.sleep(for: delay)
             }
         }

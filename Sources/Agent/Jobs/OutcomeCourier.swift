@@ -34,8 +34,10 @@ struct OutcomeCourier: Sendable {
                     try await deliver(entry)
                     backoff.succeed()
                 } catch let error as CoordinatorCallError {
-                    log.warning("can't deliver the outcome of job \(entry.jobID) yet: \(error.message)")
                     wait = max(wait, backoff.fail(atLeast: error.retryAfter))
+                    if backoff.isWorthTelling {
+                        log.warning("can't deliver the outcome of job \(entry.jobID) yet: \(error.message)")
+                    }
                 }
             }
             try await Task.sleep(for: wait)

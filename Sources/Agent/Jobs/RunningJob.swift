@@ -60,6 +60,13 @@ final class RunningJob: JobContext {
         uploadedBytes.withLock { $0 = count }
     }
 
+    /// Keeps the last number and lets go of where it came from.
+    func stopCountingUploads() {
+        guard let count = uploadedBytes.withLock({ $0.take() }) else { return }
+        let bytes = count()
+        reported.withLock { $0.progress.bytesUploaded = max($0.progress.bytesUploaded, bytes) }
+    }
+
     /// What a heartbeat tells.
     var snapshot: Snapshot {
         var snapshot = reported.withLock { $0 }

@@ -145,7 +145,7 @@ struct AgentHarness: Sendable {
 
     /// The outcome that the coordinator has taken.
     func outcome(_ jobID: String) async throws -> JobOutcome {
-        try await eventually("the outcome of \(jobID) has arrived", within: .seconds(20)) {
+        try await eventually("the outcome of \(jobID) has arrived", within: .seconds(60)) {
             coordinator.seen.accepted[jobID]
         }
     }
