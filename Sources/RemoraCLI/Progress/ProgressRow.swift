@@ -2,7 +2,7 @@ import BackupModel
 
 /// One job as a progress display shows it.
 struct ProgressRow: Sendable, Hashable {
-    /// What to call it: the pod, or the member.
+    /// What to call it: the pod; empty where there is only one job and the title names it.
     var name: String
     /// What it is doing when there is no step, like `Assigned`.
     var state: String
@@ -18,7 +18,7 @@ struct ProgressRow: Sendable, Hashable {
     /// For a terminal: a bar, or what is known without a total.
     func bar(nameWidth: Int, isUnicode: Bool) -> StyledText {
         let padding = String(repeating: " ", count: max(0, nameWidth - Printable.width(name)))
-        var line: StyledText = "  \(name)\(padding)  "
+        var line: StyledText = nameWidth == 0 ? "  " : "  \(name)\(padding)  "
         if let percent = progress?.percent {
             line += "\(Self.bar(percent, width: 20, isUnicode: isUnicode), .accent) "
             let text = Format.percent(percent)
@@ -29,9 +29,9 @@ struct ProgressRow: Sendable, Hashable {
 
     /// For everywhere else.
     var sentence: StyledText {
-        var parts: StyledText = "\(name)"
-        if let percent = progress?.percent { parts += " \(Format.percent(percent))" }
-        return parts + " " + details
+        var parts: [StyledText] = name.isEmpty ? [] : ["\(name)"]
+        if let percent = progress?.percent { parts.append("\(Format.percent(percent))") }
+        return .joined(parts + [details], separator: " ")
     }
 
     private var details: StyledText {

@@ -5,7 +5,10 @@ struct RateMeter: Sendable {
 
     /// Notes the count at a time, which must not run backwards.
     mutating func add(_ count: Int64, at time: Duration) {
-        // A new attempt starts from nothing.
+        // Before the first byte nothing is slow, and a new attempt starts from nothing.
+        if let last = samples.last, count < last.count || last.count == 0 {
+            samples = count > 0 ? samples.suffix(1) : []
+        }
         if let last = samples.last, count < last.count { samples = [] }
         samples.append((time, count))
         // One sample older than the window stays, so that the window is covered.
