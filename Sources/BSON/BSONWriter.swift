@@ -4,6 +4,9 @@ public struct BSONWriter: Sendable {
     public private(set) var bytes: [UInt8]
     private var open: [Int] = []
 
+    /// Bytes written so far.
+    public var count: Int { bytes.count }
+
     /// Begins with an empty buffer of this capacity.
     public init(capacity: Int = 256) {
         bytes = []

@@ -75,7 +75,7 @@ struct BackupRun: Sendable {
                     collections: collections,
                     consistency: .oplog,
                     guarantee: .groupCut,
-                    cut: slice.record.end,
+                    cut: slice.cut,
                     oplog: slice
                 )
             }
@@ -176,7 +176,7 @@ struct BackupRun: Sendable {
                 return nil
             }
             reading.oplog = slice
-            reading.cut = slice.record.end
+            reading.cut = slice.cut
         }
         try await checkRollback(connection, since: rollbacks)
         return reading

@@ -51,14 +51,16 @@ extension MongoConnection {
         var rest = 0
         var index = 0
         while rest < documents.count {
-            var writer = InsertWriter(capacity: min(documents.count - rest, Self.largestInsert) + 4096)
+            var writer = InsertWriter(capacity: min(documents.count - rest, Self.largestInsert) * 17 / 16 + 4096)
             writer.head(collection, isOrdered: isOrdered, bypassValidation: bypassValidation, extra: extra)
             var end = rest
             var count = 0
             do throws(BSONError) {
                 var walk = BSONDocumentSequence(documents.span.bytes.extracting(rest..<documents.count))
                 while let range = try walk.next() {
-                    if count > 0, count == Self.mostDocuments || range.upperBound > Self.largestInsert - 4096 { break }
+                    // Each document brings its place in the array along: a type, some digits, a NUL.
+                    let size = writer.size + range.count + 16
+                    if count > 0, count == Self.mostDocuments || size > Self.largestInsert { break }
                     writer.document(count, documents, rest + range.lowerBound..<rest + range.upperBound)
                     end = rest + range.upperBound
                     count += 1
@@ -108,6 +110,8 @@ private struct InsertWriter {
     private var writer: BSONWriter
 
     init(capacity: Int) { writer = BSONWriter(capacity: capacity) }
+
+    var size: Int { writer.count }
 
     mutating func head(_ collection: String, isOrdered: Bool, bypassValidation: Bool, extra: BSONDocument) {
         writer.beginDocument()

@@ -8,7 +8,10 @@ struct OplogDump: Sendable {
     /// What was stored.
     struct Slice: Sendable {
         var file: SnapshotFile
-        var record: MongoDBManifest.Oplog
+        /// Nil when nothing was written meanwhile.
+        var record: MongoDBManifest.Oplog?
+        /// The point to which data and oplog together restore.
+        var cut: ClusterTime
         /// Changes that no replay makes good; the dump must be read again.
         var hazards: [String]
     }
@@ -35,7 +38,7 @@ struct OplogDump: Sendable {
             var start = position.start
             // A head can have a head before it, never itself: this ends at the oldest open transaction.
             for _ in 0..<100 {
-                let (slice, missing) = try await read(from: start, to: end, connection)
+                let (slice, missing) = try await read(position, from: start, to: end, connection)
                 guard let missing else { return slice }
                 context.log(.info, "oplog", "a transaction begins at \(missing), before \(start): reading from there")
                 start = missing
@@ -47,13 +50,14 @@ struct OplogDump: Sendable {
     }
 
     private func read(
+        _ position: OplogPosition,
         from start: ClusterTime,
         to end: OpTime,
         _ connection: MongoConnection
     ) async throws -> (Slice, missing: ClusterTime?) {
         let chunker = DocumentChunker(key: chunkKey, namespace: "local.oplog.rs")
         let (inspection, chunks) = try await store.storing { put in
-            var inspection = OplogInspection(from: start)
+            var inspection = OplogInspection(from: start, applied: position.applied.time)
             var buffer: [UInt8] = []
             var batch = try await connection.open(
                 "local",
@@ -68,7 +72,7 @@ struct OplogDump: Sendable {
                 var filled: [FilledChunk] = []
                 try batch.withDocuments { span, walk in
                     while let range = try walk.next() {
-                        let identity = try inspection.inspect(span, range)
+                        guard let identity = try inspection.inspect(span, range) else { continue }
                         span.extracting(range).withUnsafeBytes { buffer.append(contentsOf: $0) }
                         let effect = chunker.end(span, identity: identity, documentLength: range.count)
                         guard DocumentChunker.isCut(size: buffer.count, effect) else { continue }
@@ -84,21 +88,27 @@ struct OplogDump: Sendable {
             if !buffer.isEmpty { try await put(FilledChunk(bytes: buffer, documents: 0)) }
             return inspection
         }
-        guard let first = inspection.first, let last = inspection.last, first == start else {
+        guard let last = inspection.last, inspection.first == start else {
             let found = inspection.first.map { "the first entry left is \($0)" } ?? "no entry is left"
             throw MongoDBFailure.oplogOverflow(host, "it must begin at \(start), but \(found)")
         }
         guard last == end.time else { throw MongoDBFailure.rolledBack(host) }
         let size = chunks.reduce(0) { $0 + $1.bytes }
         let record = MongoDBManifest.Oplog(
-            start: first,
+            start: inspection.firstKept ?? last,
             end: last,
             count: inspection.count,
             bytes: Int64(size),
             crc64: chunks.checksum.description
         )
         let file = SnapshotFile(path: Self.fileName, size: UInt64(size), content: chunks.map(\.id))
-        return (Slice(file: file, record: record, hazards: inspection.hazards), inspection.missingHead)
+        let slice = Slice(
+            file: file,
+            record: inspection.count > 0 ? record : nil,
+            cut: last,
+            hazards: inspection.hazards
+        )
+        return (slice, inspection.missingHead)
     }
 }
 

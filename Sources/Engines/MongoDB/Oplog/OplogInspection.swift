@@ -9,12 +9,19 @@ struct OplogInspection: Sendable {
     private(set) var missingHead: ClusterTime?
     private(set) var first: ClusterTime?
     private(set) var last: ClusterTime?
+    /// The first entry that belongs in the dump.
+    private(set) var firstKept: ClusterTime?
+    /// Entries that belong in the dump.
     private(set) var count: Int64 = 0
 
     private let start: ClusterTime
+    private let applied: ClusterTime
 
-    /// Begins an inspection of the slice from `start`.
-    init(from start: ClusterTime) { self.start = start }
+    /// Begins an inspection of the slice from `start`; what was read has everything up to `applied`.
+    init(from start: ClusterTime, applied: ClusterTime) {
+        self.start = start
+        self.applied = applied
+    }
 
     /// Commands after which names no longer mean what they meant when the data was read.
     ///
@@ -24,8 +31,12 @@ struct OplogInspection: Sendable {
         "upgradeDowngradeViewlessTimeseries",
     ]
 
-    /// Looks at the entry at `range` and returns the place of its `ts` element, which identifies it.
-    mutating func inspect(_ bytes: RawSpan, _ range: Range<Int>) throws(BSONError) -> Range<Int> {
+    /// Looks at the entry at `range` and returns the place of its `ts` element, which identifies it; nil when the
+    /// entry doesn't belong in the dump.
+    ///
+    /// What was applied before the reading began is in the data. Replaying it would not only be needless: a rename
+    /// can't be done twice. Only the heads of transactions that were open then are still needed.
+    mutating func inspect(_ bytes: RawSpan, _ range: Range<Int>) throws(BSONError) -> Range<Int>? {
         var elements = try BSONElements(bytes, at: range.lowerBound)
         var identity = range
         var operation: UInt8 = 0
@@ -34,6 +45,7 @@ struct OplogInspection: Sendable {
         var target: Range<Int>?
         var previous: Range<Int>?
         var multiple = false
+        var isOld = false
         while let element = try elements.next() {
             switch (element.key.count, element.type) {
             case (2, .timestamp) where BSONView.equals(bytes, element.key, Self.ts):
@@ -42,6 +54,7 @@ struct OplogInspection: Sendable {
                 let time = ClusterTime(bits: UInt64(littleEndian: bits))
                 first = first ?? time
                 last = time
+                isOld = time <= applied
             case (2, .string) where BSONView.equals(bytes, element.key, Self.op):
                 operation = bytes.unsafeLoad(fromByteOffset: element.value.lowerBound + 4, as: UInt8.self)
             case (2, .string) where BSONView.equals(bytes, element.key, Self.ns):
@@ -53,7 +66,13 @@ struct OplogInspection: Sendable {
             default: break
             }
         }
+        if isOld {
+            guard operation == UInt8(ascii: "c"), let object, try Self.isOpenTransaction(bytes, object) else {
+                return nil
+            }
+        }
         count += 1
+        firstKept = firstKept ?? last
         if operation == UInt8(ascii: "c"), let object {
             try inspectCommand(bytes, object, namespace, multiple ? nil : previous)
         } else if let namespace, BSONView.equals(bytes, namespace, Self.versionCollection) {
@@ -73,6 +92,18 @@ struct OplogInspection: Sendable {
     private static let prevOpTime = [UInt8]("prevOpTime".utf8)
     private static let multiOpType = [UInt8]("multiOpType".utf8)
     private static let versionCollection = [UInt8]("admin.system.version".utf8)
+
+    /// Whether the command is a part of a transaction that a later entry ends.
+    private static func isOpenTransaction(_ bytes: RawSpan, _ object: Range<Int>) throws(BSONError) -> Bool {
+        for key in ["partialTxn", "prepare"] {
+            if let flag = try BSONView.element(key, bytes, documentAt: object.lowerBound), flag.type == .bool,
+                bytes.unsafeLoad(fromByteOffset: flag.value.lowerBound, as: UInt8.self) != 0
+            {
+                return true
+            }
+        }
+        return false
+    }
 
     private mutating func inspectCommand(
         _ bytes: RawSpan,
