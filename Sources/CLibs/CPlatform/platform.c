@@ -6,6 +6,9 @@ void remora_tune_allocator(void) {
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
     mallopt(M_TOP_PAD, 16 << 20);
+    // One arena: the top of any other is never given back. After a backup of 330 MB, 4.7 MiB instead of 83 MiB of
+    // anonymous memory stay, the peak is 165 MiB instead of 230, and the CPU time is the same.
+    mallopt(M_ARENA_MAX, 1);
 }
 
 void remora_release_memory(void) {
