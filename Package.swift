@@ -35,6 +35,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
 
@@ -63,10 +64,10 @@ let package = Package(
 
         library("BSON", []),
         library("HTTPClient", ["CCurl"]),
-        library("ObjectStorage", ["HTTPClient", "CCrypto", logging]),
+        library("ObjectStorage", ["HTTPClient", "CCrypto"]),
         library("Repository", ["ObjectStorage", "CCrypto", "CZstd"]),
         library("BackupModel", []),
-        library("Engines", ["BSON", "Repository", "BackupModel", "CMongoC", "CCrypto", "CPlatform", logging]),
+        library("Engines", ["BSON", "Repository", "BackupModel", "CMongoC", "CCrypto", "CPlatform"]),
         library(
             "Agent",
             ["Engines", "Repository", "ObjectStorage", "BackupModel", "HTTPClient", logging, lifecycle]
@@ -74,8 +75,9 @@ let package = Package(
         library(
             "Coordinator",
             [
-                "Repository", "ObjectStorage", "BackupModel", "CCrypto", logging, lifecycle, yaml,
+                "Repository", "ObjectStorage", "BackupModel", "CCrypto", "CZstd", logging, lifecycle, signals, yaml,
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -84,12 +86,12 @@ let package = Package(
 
         program(
             "remora-agent",
-            ["Agent", "Engines", "BackupModel", "CPlatform", logging, lifecycle, arguments],
+            ["Agent", "Engines", "BackupModel", "CPlatform", logging, lifecycle, signals, arguments],
             path: "agent"
         ),
         program(
             "remora-coordinator",
-            ["Coordinator", "BackupModel", logging, lifecycle, arguments],
+            ["Coordinator", "BackupModel", logging, lifecycle, signals, arguments],
             path: "coordinator"
         ),
         library(
@@ -98,7 +100,7 @@ let package = Package(
         ),
         program("remora", ["RemoraCLI"]),
 
-        library("TestSupport", ["BSON", "CMongoC", "ObjectStorage"], path: "Tests/Support"),
+        library("TestSupport", ["CMongoC"], path: "Tests/Support"),
         program("remora-demo", ["TestSupport"], path: "Tests/Demo"),
         program("remora-benchmark", ["TestSupport", "CCrypto", "CZstd", "CPlatform"], path: "benchmarks"),
         tests("SupportTests", ["TestSupport"]),
@@ -107,14 +109,23 @@ let package = Package(
         tests("ObjectStorageTests", ["ObjectStorage", "TestSupport"]),
         tests("RepositoryTests", ["Repository", "ObjectStorage", "TestSupport"]),
         tests("BackupModelTests", ["BackupModel"]),
-        tests("EnginesTests", ["Engines", "TestSupport"]),
-        tests("AgentTests", ["Agent", "TestSupport"]),
-        tests("CoordinatorTests", ["Coordinator", "TestSupport"]),
+        tests("EnginesTests", ["Engines", "BSON", "BackupModel", "Repository", "ObjectStorage", "TestSupport"]),
         tests(
-            "RemoraCLITests",
-            ["RemoraCLI", "BackupModel", "HTTPClient", "Repository", "ObjectStorage", "Engines", "TestSupport"]
+            "AgentTests",
+            [
+                "Agent", "Engines", "Repository", "ObjectStorage", "BackupModel", "HTTPClient", logging, lifecycle,
+                "TestSupport",
+            ]
         ),
-        tests("EndToEnd", ["TestSupport", "BackupModel", "Repository", "ObjectStorage"]),
+        tests(
+            "CoordinatorTests",
+            [
+                "Coordinator", "Repository", "ObjectStorage", "BackupModel", "HTTPClient", logging, lifecycle,
+                "TestSupport",
+            ]
+        ),
+        tests("RemoraCLITests", ["RemoraCLI", "TestSupport"]),
+        tests("EndToEnd", ["TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )
