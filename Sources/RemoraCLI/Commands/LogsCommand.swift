@@ -19,7 +19,7 @@ struct LogsCommand: AsyncParsableCommand {
     var follow = false
 
     @Option(help: "Only lines of this level and above.")
-    var level: Choice<JobLogLevel>?
+    var level = Choice(JobLogLevel.info)
 
     @OptionGroup var namespace: NamespaceOptions
     @OptionGroup var connection: ConnectionOptions
@@ -41,12 +41,12 @@ struct LogsCommand: AsyncParsableCommand {
             }
         }
         guard follow else {
-            for try await line in try await client.logs(key, pod: pod, level: level?.value.rawValue, follow: false) {
+            for try await line in try await client.logs(key, pod: pod, level: level.value.rawValue, follow: false) {
                 try show(line)
                 try console.checkOutput()
             }
             return
         }
-        try await LogTail(client: client, key: key, pod: pod, level: level?.value.rawValue).run(show)
+        try await LogTail(client: client, key: key, pod: pod, level: level.value.rawValue).run(show)
     }
 }

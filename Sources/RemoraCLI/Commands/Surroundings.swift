@@ -24,7 +24,6 @@ struct Surroundings: Sendable {
 
     /// Who runs this, for people: `user@host`.
     var requester: String {
-        let user = variable("USER") ?? variable("LOGNAME") ?? "uid \(getuid())"
-        return "\(user)@\(ProcessInfo.processInfo.hostName)"
+        "\(NSUserName())@\(ProcessInfo.processInfo.hostName)"
     }
 }

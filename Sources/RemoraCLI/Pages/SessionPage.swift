@@ -46,7 +46,7 @@ enum SessionPage {
         page.add()
         if let reason = session.reason { page.add("\(reason, .bad): \(session.message ?? "")") }
         for host in session.hosts {
-            guard let failure = host.failure, failure.message != session.message else { continue }
+            guard let failure = host.failure, session.message?.hasSuffix(failure.message) != true else { continue }
             page.add("  \(host.pod) (attempt \(host.attempt)): \(failure.code, .bad): \(failure.message)")
         }
         if let hint = CommandFailure.hint(forReason: session.reason) { page.add("  \("hint:", .accent) \(hint)") }
@@ -105,7 +105,9 @@ enum SessionPage {
 
     private static func addChoices(_ session: SessionView, to page: inout Page) {
         for host in session.hosts {
-            if let choice = host.choice, !choice.isEmpty { page.add("  \("\(host.pod): \(choice)", .dim)") }
+            guard let choice = host.choice, !choice.isEmpty else { continue }
+            let sentence = choice.hasPrefix("\(host.pod):") ? choice : "\(host.pod): \(choice)"
+            page.add("  \(sentence, .dim)")
         }
     }
 

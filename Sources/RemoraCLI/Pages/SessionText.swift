@@ -100,7 +100,12 @@ enum SessionText {
         switch session.phase {
         case .succeeded: return nil
         case .cancelled:
-            return CommandFailure(.cancelled, "\(session.kind.rawValue) \(name) was cancelled \(after)\(why)")
+            return CommandFailure(
+                .cancelled,
+                "\(session.kind.rawValue) \(name) was cancelled \(after)\(why)",
+                hint: session.kind == .restore
+                    ? "the target may hold a part of the backup now: restore again with --drop" : nil
+            )
         case .skipped: return CommandFailure(.refused, "\(session.kind.rawValue) \(name) was skipped\(why)")
         default:
             let failed = session.hosts.last { $0.failure != nil }?.failure

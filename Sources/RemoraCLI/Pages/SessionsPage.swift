@@ -13,7 +13,7 @@ enum SessionsPage {
             .number("SIZE"), .number("NEW"), .text("MESSAGE"),
         ])
         for session in sessions { table.add(row: row(session, clock)) }
-        page.add(table)
+        page.add(table, isCut: true)
         return page
     }
 

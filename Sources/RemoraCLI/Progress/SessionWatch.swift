@@ -1,4 +1,5 @@
 import BackupModel
+import Engines
 
 /// Waits for a session's end and shows how it goes.
 struct SessionWatch: Sendable {
@@ -75,7 +76,7 @@ struct SessionWatch: Sendable {
 
     private func tail() async throws {
         let clock = Surroundings.current.clock
-        try await LogTail(client: client, key: key, pod: nil, level: nil).run { line in
+        try await LogTail(client: client, key: key, pod: nil, level: JobLogLevel.info.rawValue).run { line in
             display.say(LogText.line(line, clock: clock, namesPod: true))
         }
     }

@@ -62,7 +62,9 @@ final class Console: Sendable {
     }
 
     /// An answer.
-    func print(_ page: Page) { write(page.rendered(colours: output.usesColours)) }
+    func print(_ page: Page) {
+        write(page.rendered(colours: output.usesColours, width: output.isTerminal ? output.width() : nil))
+    }
 
     /// A line of an answer.
     func print(_ line: StyledText) { write(line.rendered(colours: output.usesColours) + "\n") }

@@ -1,14 +1,19 @@
 /// Lines that are shown together.
 struct Page: Sendable {
     private(set) var lines: [StyledText] = []
+    /// Lines that a terminal gets only as far as it is wide.
+    private var cut: Set<Int> = []
 
     init() {}
 
     mutating func add(_ line: StyledText = "") { lines.append(line) }
 
-    mutating func add(_ table: Table) { lines += table.lines() }
-
-    mutating func add(_ page: Page) { lines += page.lines }
+    /// Adds a table; with `isCut` its lines end at a terminal's edge, so that a list stays one line a row.
+    mutating func add(_ table: Table, isCut: Bool = false) {
+        let first = lines.count
+        lines += table.lines()
+        if isCut { cut.formUnion(first..<lines.count) }
+    }
 
     /// A heading with an empty line above, unless it is the first line.
     mutating func heading(_ text: String) {
@@ -26,8 +31,11 @@ struct Page: Sendable {
         }
     }
 
-    /// As it is written; lines are cut at `width` if there is one.
+    /// As it is written; `width` is that of the terminal, if it is one.
     func rendered(colours: Bool, width: Int? = nil) -> String {
-        lines.map { (width.map($0.truncated) ?? $0).rendered(colours: colours) + "\n" }.joined()
+        lines.enumerated().map { index, line in
+            let shown = width.flatMap { cut.contains(index) ? line.truncated(to: $0) : nil } ?? line
+            return shown.rendered(colours: colours) + "\n"
+        }.joined()
     }
 }

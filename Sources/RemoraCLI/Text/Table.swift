@@ -31,10 +31,11 @@ struct Table: Sendable {
         func line(_ cells: [StyledText]) -> StyledText {
             var result = StyledText()
             result += StyledText(String(repeating: " ", count: indentation))
-            for (position, index) in shown.enumerated() {
+            let last = shown.lastIndex { $0 < cells.count && !cells[$0].isEmpty } ?? 0
+            for (position, index) in shown.prefix(last + 1).enumerated() {
                 let cell = index < cells.count ? cells[index] : StyledText()
                 let padding = StyledText(String(repeating: " ", count: max(0, widths[index] - cell.width)))
-                let isLast = position == shown.count - 1
+                let isLast = position == last
                 result += columns[index].isRightAligned ? padding + cell : cell + (isLast ? StyledText() : padding)
                 if !isLast { result += "  " }
             }
