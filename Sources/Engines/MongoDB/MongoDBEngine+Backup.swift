@@ -37,7 +37,7 @@ extension MongoDBEngine {
             context: context,
             member: member,
             plan: plan,
-            store: ChunkStore(writer, budget: ByteBudget(tuning.chunkBudget)),
+            store: ChunkStore(writer, budget: ByteBudget(tuning.chunkBudgetPerCore * min(8, cores))),
             progress: DumpProgress(context: context, writer: writer),
             chunkKey: try writer.repository.documentChunkKey,
             readers: readers

@@ -56,11 +56,31 @@ public final class MongoDBEngine: Sendable {
             } catch {
                 // The client remembers a failed server for seconds: the next look starts afresh.
                 inspector.withLock { $0 = nil }
+                if error.kind == .authentication, let status = await arbiterStatus() { return status }
                 let failure = MongoDBFailure.failed("looking at the member", error, host: connection.host)
                 return MemberStatus(isReachable: false, problems: [failure.message])
             }
         } catch {
             return MemberStatus(isReachable: false, problems: ["\(error)"])
+        }
+    }
+
+    /// What an arbiter says of itself: it knows no users, so every log-in fails there.
+    private func arbiterStatus() async -> MemberStatus? {
+        var anonymous = configuration
+        anonymous.username = nil
+        anonymous.password = nil
+        anonymous.authMechanism = nil
+        anonymous.authSource = nil
+        anonymous.uri = ConnectionString.withoutCredentials(configuration.uri)
+        do {
+            let connection = try MongoConnection(anonymous, socketTimeoutMilliseconds: 10_000)
+            let facts = try await MemberFacts(asking: connection)
+            guard facts.hello["arbiterOnly"]?.truth == true else { return nil }
+            return MemberAssessment(facts, connectedTo: connection.host).status(ownLock: nil)
+        } catch {
+            // Then it isn't an arbiter that we could ask; the failed log-in is what is reported.
+            return nil
         }
     }
 

@@ -14,15 +14,18 @@ struct MongoDBTuning: Sendable {
     /// How long the majority may take to confirm the cut.
     var majorityWait = Duration.seconds(120)
     /// How long an unlock is tried while the member can't be reached.
-    var unlockPatience = Duration.seconds(120)
+    ///
+    /// Mostly it has died then, and the lock with it.
+    /// The note stays for the next attempt.
+    var unlockPatience = Duration.seconds(30)
     /// Least bytes of one partition of a collection.
     ///
     /// Neighbours read 8 MiB twice, so this keeps the waste at 6 %.
     var partitionBytes: Int64 = 128 << 20
     /// Bytes of documents in one batch (research: 1 to 4 MB read fastest).
     var batchBytes = 3 << 20
-    /// Bytes of chunks that wait to be stored, in all readers together: the larger part of the agent's memory.
-    var chunkBudget = 32 << 20
+    /// Bytes of chunks that wait to be stored, in all readers together, for each core: enough that no core waits.
+    var chunkBudgetPerCore = 8 << 20
     /// How often a broken cursor is taken up again before the job fails.
     var cursorRetries = 5
     /// How often an unlocked dump is begun anew because of a change of the schema.

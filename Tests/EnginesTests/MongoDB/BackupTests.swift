@@ -37,6 +37,39 @@ struct BackupTests {
         await server.kill()
     }
 
+    @Test("a selection takes what it names, buckets with their time series, and no users")
+    func selection() async throws {
+        let directory = try TestDirectory("selection")
+        defer { directory.remove() }
+        let server = try await MongoServer.start(in: directory)
+        let client = try server.client()
+        for name in ["a", "b", "c*d"] {
+            try await client.command(#"{"insert": "\#(name)", "documents": [{"_id": 1}]}"#, on: "shop")
+        }
+        try await client.command(#"{"create": "ticks", "timeseries": {"timeField": "t"}}"#, on: "shop")
+        try await client.command(#"{"insert": "x", "documents": [{"_id": 1}]}"#, on: "other")
+        let rig = try await BackupRig(directory)
+        func names(_ include: [String], _ exclude: [String]) async throws -> [String] {
+            let selection = NamespaceSelection(include: include, exclude: exclude)
+            let backup = try await rig.backUp(rig.engine(server), BackupSpec(selection: selection))
+            return backup.output.files.map(\.path).filter { $0.hasSuffix(".bson") }.sorted()
+        }
+        #expect(
+            try await names(["shop.*"], ["shop.b"])
+                == ["oplog.bson", "shop/a.bson", "shop/c%2Ad.bson", "shop/system.buckets.ticks.bson"]
+        )
+        #expect(try await names([#"shop.c\*d"#], []) == ["oplog.bson", "shop/c%2Ad.bson"])
+        let renames = NamespaceSelection(renames: [NamespaceSelection.Rename(from: "a.*", to: "b.*")])
+        for spec in [
+            BackupSpec(selection: renames), BackupSpec(consistency: .lock), BackupSpec(consistency: .snapshot),
+            BackupSpec(lockBudgetSeconds: -1), BackupSpec(lockBudgetOplogShare: 2),
+        ] {
+            let failure = await #expect(throws: JobFailure.self) { try await rig.backUp(rig.engine(server), spec) }
+            #expect(failure?.isRetryable == false)
+        }
+        await server.kill()
+    }
+
     @Test("a secondary is locked, dumped and unlocked, and the cut is its lock point")
     func replicaSet() async throws {
         let directory = try TestDirectory("set")

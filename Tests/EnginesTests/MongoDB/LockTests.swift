@@ -159,6 +159,30 @@ struct LockTests {
         }
     }
 
+    @Test("a member that dies under the lock fails the job, and its note is cleared when it is back")
+    func death() async throws {
+        try await withSet("death") { set, rig in
+            let member = try #require(try await set.secondaries().first)
+            let engine = rig.engine(member) { tuning in
+                tuning.unlockPatience = .seconds(2)
+                tuning.pause = { if $0 == "locked" { await member.kill() } }
+            }
+            let failure = await #expect(throws: JobFailure.self) { try await rig.backUp(engine) }
+            #expect(failure?.code == "databaseUnreachable")
+            #expect(failure?.isRetryable == true)
+            #expect(try engine.notes.all().count == 1)
+            try await member.start()
+            try await eventually("the member is a secondary again") {
+                try await member.hello()["secondary"]?.bool == true
+            }
+            let context = BackupContext()
+            let backup = try await rig.backUp(rig.engine(member), context: context)
+            #expect(backup.result.consistency == .lock)
+            #expect(context.log.contains("had died with the server"))
+            #expect(try engine.notes.all().isEmpty)
+        }
+    }
+
     @Test("another member's lock is released over the network, and only if it is there")
     func release() async throws {
         try await withSet("release") { set, rig in

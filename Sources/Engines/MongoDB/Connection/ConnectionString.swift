@@ -37,6 +37,14 @@ struct ConnectionString: Sendable, Hashable {
         }
     }
 
+    /// The text without its log-in; as it is when it can't be read, which connecting tells.
+    static func withoutCredentials(_ text: String) -> String {
+        // A text that can't be read has been refused before with the reason.
+        guard var address = try? ConnectionString(text) else { return text }
+        address.credentials = nil
+        return address.text
+    }
+
     /// The same for another member.
     func replacingHost(_ host: String) -> ConnectionString {
         var copy = self

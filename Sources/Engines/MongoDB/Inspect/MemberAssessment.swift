@@ -45,15 +45,15 @@ struct MemberAssessment: Sendable {
             return MongoDBFailure.unsupported("\(host) is a mongos: an agent serves a mongod, never a router")
         }
         if !isSupported { return MongoDBFailure.unsupportedVersion(host, facts.version) }
+        if role == .arbiter { return MongoDBFailure.notUsable(host, "it is an arbiter and holds no data") }
         if facts.refusesAnonymous {
             return MongoDBFailure.missingPrivileges(host, ["the server asks for a log-in and none is configured"])
         }
         let missing = missingPrivileges(Privileges.reading + (role == .standalone ? [] : Privileges.replication))
-        if !missing.isEmpty, role != .arbiter { return MongoDBFailure.missingPrivileges(host, missing) }
+        if !missing.isEmpty { return MongoDBFailure.missingPrivileges(host, missing) }
         switch role {
-        case .arbiter: return MongoDBFailure.notUsable(host, "it is an arbiter and holds no data")
         case .other: return MongoDBFailure.notUsable(host, "it is neither primary nor secondary at the moment")
-        case .standalone, .primary, .secondary: return nil
+        case .standalone, .primary, .secondary, .arbiter: return nil
         }
     }
 
