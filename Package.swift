@@ -124,7 +124,7 @@ let package = Package(
                 "TestSupport",
             ]
         ),
-        tests("RemoraCLITests", ["RemoraCLI", "TestSupport"]),
+        tests("RemoraCLITests", ["RemoraCLI", "BackupModel", "Repository", "ObjectStorage", "TestSupport"]),
         tests("EndToEnd", ["TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
