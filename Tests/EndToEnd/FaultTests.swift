@@ -73,7 +73,8 @@ struct FaultTests {
                 name,
                 repository: s3Backend(storage),
                 configuration: "  retryConfig:\n    maxRetry: 3\n    delay: 1s",
-                storageSecret: storage.environment
+                storageSecret: storage.environment,
+                coordinatorArguments: ["--lease-seconds", "6"]
             ) { rig in
                 try await Bulk.fill(rig.set, megabytes: 400)
                 let session = try await rig.startBackup()
