@@ -146,7 +146,9 @@ struct OplogReplayTests {
         ] { try await client.command(command, on: database) }
     }
 
-    /// Where in the storm the data is read: before it, in the middle, after it. The oplog is always the whole of it.
+    /// Where in the storm the data is read: before it, in the middle, after it.
+    ///
+    /// The oplog is always the whole of it.
     @Test("schema changes of every kind are replayed over data of any moment", arguments: [0, 12, 22, 27, 34, 100])
     func storm(readAfter: Int) async throws {
         try await withTestDirectory { directory in

@@ -48,7 +48,8 @@ public struct MongoUser: Sendable, Hashable {
         {"createUser": \(quoted(remora.name)), "pwd": \(quoted(remora.password)), "roles": \(remoraRoles),
          "writeConcern": {"w": "majority"}}
         """
-    static let remoraRoles = #"["backup", "restore", "readWriteAnyDatabase", "clusterMonitor", "hostManager", "\#(remoraRole)"]"#
+    static let remoraRoles =
+        #"["backup", "restore", "readWriteAnyDatabase", "clusterMonitor", "hostManager", "\#(remoraRole)"]"#
     static let adminCommand = """
         {"createUser": \(quoted(admin.name)), "pwd": \(quoted(admin.password)), "roles": ["root"],
          "writeConcern": {"w": "majority"}}
