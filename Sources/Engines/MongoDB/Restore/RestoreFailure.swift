@@ -104,9 +104,11 @@ extension RestoreFailure {
     }
 
     /// Whether the server says that it is the primary no longer, or is going.
-    static func isLostPrimary(_ error: MongoError) -> Bool {
-        error.kind == .server && [10107, 13435, 13436, 11600, 11602, 189, 91].contains(error.code)
-    }
+    static func isLostPrimary(_ error: MongoError) -> Bool { error.kind == .server && isLostPrimary(code: error.code) }
+
+    /// Whether an error number means that: NotWritablePrimary, NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary,
+    /// InterruptedAtShutdown, InterruptedDueToReplStateChange, PrimarySteppedDown, ShutdownInProgress.
+    static func isLostPrimary(code: Int32) -> Bool { [10107, 13435, 13436, 11600, 11602, 189, 91].contains(code) }
 
     /// What is left behind by a restore that failed after it began to write.
     static func partial(_ cause: any Error, host: String) -> JobFailure {

@@ -278,7 +278,8 @@ struct RestoreRun: Sendable {
             progress: progress,
             isFuzzy: preparation.contents.oplog != nil,
             sparesZeroTimestamps: preparation.sparesZeroTimestamps,
-            streams: streams
+            // Two hide the round trips of one collection; several collections share the connections.
+            streams: max(2, streams / 2)
         )
         var work: [(PlannedCollection, SnapshotFile)] = []
         for collection in plan.collections + userStores(plan) {

@@ -19,8 +19,9 @@ struct CollectionLoader: Sendable {
     /// Messages under way at once, for one collection.
     let streams: Int
 
-    /// Bytes of chunks fetched ahead, per collection: chunks have 1 MiB on average and at most 4.
-    private static let prefetch = 4
+    /// Chunks fetched ahead, per collection: chunks have 1 MiB on average and at most 4, and each is copied twice on its
+    /// way into a message, so this and `streams` are what the memory is made of.
+    private static let prefetch = 2
 
     /// Writes all documents of a collection.
     ///

@@ -41,6 +41,8 @@ struct RunWriter {
             guard places.indices.contains(failure.index) else {
                 throw RestoreFailure.rejected("\(target.host) refused a document of \(namespace): \(failure.message)")
             }
+            // A primary that steps down in the middle says so for every document that is left.
+            if RestoreFailure.isLostPrimary(code: failure.code) { throw target.lostReign }
             let place = places[failure.index]
             if failure.code == Self.duplicateKey {
                 if isRepeated, try await isThere(place) { continue }
