@@ -29,6 +29,10 @@ enum Demonstration {
         try await stage.checkWithRestic()
         story.say("stock restic has read all of it and found no errors")
 
+        story.heading("Again, nothing changed")
+        let again = try await story.timed { try await stage.remora("backup", "shop", "--wait") }
+        story.say(try await stage.latestBackup().sentence + ", in \(again)")
+
         story.heading("Destroy")
         try await DataSet.drop(from: stage.set.uri())
         let left = try await ClusterFingerprint.read(stage.set.client()).collections.keys.filter {
@@ -53,10 +57,6 @@ enum Demonstration {
             "all \(stage.set.members.count) members are equal to what they were: dbHash, options, indexes, users and roles "
                 + "of \(before[0].collections.count) collections (\(after.duration))"
         )
-
-        story.heading("Again, nothing changed")
-        let again = try await story.timed { try await stage.remora("backup", "shop", "--wait") }
-        story.say(try await stage.latestBackup().sentence + ", in \(again)")
 
         story.heading("Told in \(story.format(ContinuousClock.now - start))")
         await stage.end(keepingItRunning: keepsRunning, story)

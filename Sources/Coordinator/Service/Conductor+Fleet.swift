@@ -36,6 +36,12 @@ extension Conductor {
     /// Interval of heartbeats: about 100 a second in total, but never so long that a lost one ends a lease.
     var heartbeatMs: Int { max(Int(timings.heartbeatMs), min(Int(timings.leaseMs / 3), liveJobs * 10)) }
 
+    /// When a running job should report again.
+    ///
+    /// Every second while there are few, so that a person who watches sees it
+    /// move; ten reports a second in all while there are more; never later than its heartbeat.
+    var reportMs: Int { min(heartbeatMs, max(1000, liveJobs * 100)) }
+
     private var liveJobs: Int { active.values.reduce(0) { $0 + $1.groups.count { $0.live != nil } } }
 
     /// Takes a registration; the caller has checked the enrolment secret.

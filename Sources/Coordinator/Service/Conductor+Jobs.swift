@@ -23,7 +23,7 @@ extension Conductor {
         return HeartbeatResponse(
             desired: desire,
             leaseMs: Int(timings.leaseMs),
-            nextHeartbeatMs: heartbeatMs,
+            nextHeartbeatMs: reportMs,
             logIntervalMs: logIntervalMs(job: jobID)
         )
     }

@@ -16,7 +16,7 @@ enum MemberChoice: Sendable, Hashable {
     /// The group that an agent's member belongs to.
     static func group(_ agent: AgentSnapshot) -> String { agent.member.group ?? "standalone" }
 
-    /// The member to dump: hidden before priority 0 before other secondaries, then by lag; never an arbiter, a
+    /// The member to dump: hidden before priority 0 before other secondaries, then by lag, then by name; never an arbiter, a
     /// delayed or a locked member, and under `lock` never one that its group can't spare.
     ///
     /// - Parameters:
@@ -112,13 +112,19 @@ enum MemberChoice: Sendable, Hashable {
         return nil
     }
 
+    /// Seconds of lag that make one secondary worse than another.
+    ///
+    /// Less is noise, and must not send every backup to another member: each has its documents in an order of its own,
+    /// so a repository that knows one member's chunks knows few of another's.
+    private static let lagStep = 10
+
     /// Smaller is better.
     private static func rank(_ agent: AgentSnapshot, _ failedBefore: Set<String>) -> [Int] {
         [
             failedBefore.contains(agent.agentID) ? 1 : 0,
             agent.member.isHidden == true ? 0 : 1,
             agent.member.priority == 0 ? 0 : 1,
-            agent.member.lagSeconds ?? Int.max,
+            agent.member.lagSeconds.map { $0 / lagStep } ?? Int.max,
         ]
     }
 
