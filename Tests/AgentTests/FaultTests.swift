@@ -270,7 +270,8 @@ struct FaultTests {
             harness.want(harness.backup("job1"))
             let outcome = try await harness.runningAgent(engine) {
                 let snapshotID = try await harness.outcome("job1").backup?.snapshotID ?? ""
-                harness.coordinator.change { $0.leaseMs = 200 }
+                // Long enough that a busy machine renews it until the coordinator is taken away.
+                harness.coordinator.change { $0.leaseMs = 2000 }
                 harness.want(harness.restore("job2", snapshotID: snapshotID))
                 try await eventually("the restore runs, under the short lease") {
                     engine.seen.restores == 1 && harness.coordinator.seen.heartbeats["job2", default: []].count > 1
