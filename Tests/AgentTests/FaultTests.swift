@@ -244,8 +244,8 @@ struct FaultTests {
         try await AgentHarness.with { harness in
             let engine = FakeEngine { _ in try await Task.sleep(for: .seconds(60)) }
             harness.coordinator.change { state in
-                state.leaseMs = 150
-                state.maxDisconnectedMs = 400
+                state.leaseMs = 1500
+                state.maxDisconnectedMs = 3000
             }
             harness.want(harness.backup("job1"))
             let outcome = try await harness.runningAgent(engine) {

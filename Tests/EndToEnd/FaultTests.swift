@@ -33,6 +33,21 @@ struct FaultTests {
         }
     }
 
+    @Test("the coordinator stays away for longer than the lease: the lock is released, the backup good all the same")
+    func coordinatorGone() async throws {
+        try await withStalledBackup("e2e-coordinator-gone") { rig, session, locked, storage in
+            await rig.deployment.coordinator.kill()
+            try await eventually("the lock is released without the coordinator", within: .seconds(60)) {
+                try await !rig.isLocked(rig.set.members[locked])
+            }
+            storage.server.resume()
+            try await rig.deployment.startCoordinator()
+            let end = try await rig.waitForEnd(of: session, within: .seconds(180))
+            #expect(end["phase"].string == "Succeeded", "\(end)")
+            try await rig.expectNoLockAndGoodRepository(storage)
+        }
+    }
+
     @Test("the dumped member dies: another one is chosen, and the backup succeeds")
     func memberDies() async throws {
         try await withStalledBackup("e2e-member-dies") { rig, session, locked, storage in

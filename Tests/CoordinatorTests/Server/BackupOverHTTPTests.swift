@@ -17,13 +17,11 @@ import Testing
                 try await agent.register()
                 let idle = try await agent.checkin()
                 #expect(idle.jobs.isEmpty)
-                // A long poll that is answered long before its 20 s are over, because there is work.
+                // A long poll that is answered before its time is over, because there is work: at its end it would have none.
                 let waiting = agent
-                async let woken = waiting.checkin(ack: idle.revision, wait: 20)
-                let started = ContinuousClock.now
+                async let woken = waiting.checkin(ack: idle.revision, wait: 120)
                 let key = try await coordinator.backup()
                 let job = try #require(try await woken.jobs.first)
-                #expect(ContinuousClock.now - started < .seconds(15))
                 #expect(job.session == key.description)
                 #expect(job.work.backup?.consistency == .lock)
                 #expect(job.work.repositoryURL == directory.appending("repository/shop/orders/rs0"))
