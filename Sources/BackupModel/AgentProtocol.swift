@@ -264,6 +264,8 @@ public struct DesiredJob: Codable, Sendable, Hashable {
     public var work: JobWork
     /// Seconds that remain until the coordinator gives the job up.
     public var deadlineSeconds: Int
+    /// What it may know of the session's other jobs; nil when there are none.
+    public var directive: JobDirective?
 
     /// Makes a job.
     public init(
@@ -272,7 +274,8 @@ public struct DesiredJob: Codable, Sendable, Hashable {
         desired: JobDesire,
         session: String,
         work: JobWork,
-        deadlineSeconds: Int
+        deadlineSeconds: Int,
+        directive: JobDirective? = nil
     ) {
         self.jobID = jobID
         self.fence = fence
@@ -280,6 +283,7 @@ public struct DesiredJob: Codable, Sendable, Hashable {
         self.session = session
         self.work = work
         self.deadlineSeconds = deadlineSeconds
+        self.directive = directive
     }
 }
 
@@ -332,13 +336,26 @@ public struct HeartbeatRequest: Codable, Sendable, Hashable {
     public var progress: JobProgress
     /// Its lock, if it took one.
     public var lock: LockReport?
+    /// The balancer, if it stopped one.
+    public var balancer: BalancerReport?
+    /// The latest milestone that it reached, in a session of several groups.
+    public var milestone: JobMilestone?
 
     /// Makes a request.
-    public init(epoch: Int64, fence: Int64, progress: JobProgress, lock: LockReport? = nil) {
+    public init(
+        epoch: Int64,
+        fence: Int64,
+        progress: JobProgress,
+        lock: LockReport? = nil,
+        balancer: BalancerReport? = nil,
+        milestone: JobMilestone? = nil
+    ) {
         self.epoch = epoch
         self.fence = fence
         self.progress = progress
         self.lock = lock
+        self.balancer = balancer
+        self.milestone = milestone
     }
 }
 

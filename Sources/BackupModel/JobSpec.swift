@@ -67,6 +67,8 @@ public struct BackupSpec: Codable, Sendable, Hashable {
     public var parallelism: Int
     /// Which namespaces.
     public var selection: NamespaceSelection
+    /// The group's part when a whole sharded cluster is backed up; nil for a group by itself.
+    public var cluster: ClusterPart?
 
     /// Makes a spec; the defaults suit a replica set.
     public init(
@@ -74,13 +76,15 @@ public struct BackupSpec: Codable, Sendable, Hashable {
         lockBudgetSeconds: Int = 3600,
         lockBudgetOplogShare: Double = 0.5,
         parallelism: Int = 0,
-        selection: NamespaceSelection = NamespaceSelection()
+        selection: NamespaceSelection = NamespaceSelection(),
+        cluster: ClusterPart? = nil
     ) {
         self.consistency = consistency
         self.lockBudgetSeconds = lockBudgetSeconds
         self.lockBudgetOplogShare = lockBudgetOplogShare
         self.parallelism = parallelism
         self.selection = selection
+        self.cluster = cluster
     }
 }
 
@@ -104,6 +108,8 @@ public struct RestoreSpec: Codable, Sendable, Hashable {
     public var usersAndRoles: Bool
     /// Insert streams at once; 0 lets the engine choose.
     public var parallelism: Int
+    /// The group's part when a whole sharded cluster is restored; nil for a group by itself.
+    public var cluster: ClusterPart?
 
     /// Makes a spec.
     public init(
@@ -111,26 +117,39 @@ public struct RestoreSpec: Codable, Sendable, Hashable {
         conflict: Conflict = .failIfNotEmpty,
         selection: NamespaceSelection = NamespaceSelection(),
         usersAndRoles: Bool = true,
-        parallelism: Int = 0
+        parallelism: Int = 0,
+        cluster: ClusterPart? = nil
     ) {
         self.snapshotID = snapshotID
         self.conflict = conflict
         self.selection = selection
         self.usersAndRoles = usersAndRoles
         self.parallelism = parallelism
+        self.cluster = cluster
     }
 }
 
-/// What an agent needs to know to release another member's lock over the network.
+/// What an agent needs to know to release what another member's agent left behind, over the network.
 public struct ReleaseSpec: Codable, Sendable, Hashable {
-    /// The locked member, `host:port`.
+    /// What was left behind.
+    public enum Kind: String, Codable, Sendable, CaseIterable {
+        /// A lock on `host`.
+        case lock
+        /// The balancer of the cluster whose config server the agent's member belongs to.
+        case balancer
+    }
+
+    /// The locked member, `host:port`; for a balancer, the member whose agent stopped it.
     public var host: String
-    /// The job that took the lock.
+    /// The job that left it.
     public var ownerJobID: String
+    /// What it left; nil means a lock.
+    public var kind: Kind?
 
     /// Makes one.
-    public init(host: String, ownerJobID: String) {
+    public init(host: String, ownerJobID: String, kind: Kind? = nil) {
         self.host = host
         self.ownerJobID = ownerJobID
+        self.kind = kind
     }
 }

@@ -58,6 +58,8 @@ public struct MemberStatus: Codable, Sendable, Hashable {
     public var notLockableReason: String?
     /// A lock found on the member.
     public var lock: Lock?
+    /// The sharded cluster that the member belongs to; nil outside of one.
+    public var sharding: ShardIdentity?
     /// What an operator should know: one sentence each.
     public var problems: [String]
 

@@ -60,6 +60,17 @@ public protocol JobContext: Sendable {
     /// Replaces what is known of the job's lock.
     func report(_ lock: LockReport)
 
+    /// Replaces what is known of the balancer that the job stopped.
+    func report(_ balancer: BalancerReport)
+
+    /// Tells the session's other jobs how far this one is; milestones are passed in their order. Returns at once.
+    func reach(_ milestone: JobMilestone)
+
+    /// What the coordinator lets this job know of the others, as soon as it is something that `accepts` takes.
+    ///
+    /// A job by itself has nobody to wait for: it must not ask. Throws `CancellationError` when the task is cancelled.
+    func directive(where accepts: @escaping @Sendable (JobDirective) -> Bool) async throws -> JobDirective
+
     /// Returns when the job's lease has lapsed: what hurts the database must be released then, while a dump may go
     /// on. Returns at once if it has lapsed already; throws `CancellationError` when the task is cancelled.
     func leaseLapse() async throws

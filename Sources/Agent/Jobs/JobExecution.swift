@@ -26,6 +26,7 @@ struct JobExecution: Sendable {
             beside.addTask { await sendHeartbeats() }
             beside.addTask { await watchLease() }
             beside.addTask { await watchDesire() }
+            beside.addTask { await watchDirective() }
             beside.addTask { await watchDeadline() }
             beside.addTask { await watchProcess() }
             beside.addTask { await sendLog() }
@@ -114,6 +115,7 @@ struct JobExecution: Sendable {
         var backoff = Backoff(cap: .seconds(5))
         while !Task.isCancelled {
             let sentAt = ContinuousClock.now
+            let milestone = running.milestone.value
             let wait: Duration
             do {
                 let answer = try await heartbeat()
@@ -131,7 +133,22 @@ struct JobExecution: Sendable {
             } catch {
                 return  // cancelled: the work is done
             }
-            guard await slept(until: sentAt + wait) else { return }
+            guard await slept(until: sentAt + wait, unlessReached: milestone) else { return }
+        }
+    }
+
+    /// Sleeps until the next heartbeat is due, or there is a milestone that the last one did not try to tell.
+    private func slept(until instant: ContinuousClock.Instant, unlessReached told: JobMilestone?) async -> Bool {
+        let running = running
+        return await withTaskGroup(of: Void.self) { group in
+            group.addTask { _ = await slept(until: instant) }
+            group.addTask {
+                // The only error is a cancellation: the heartbeat is due anyway.
+                _ = try? await running.milestone.first { $0 != told }
+            }
+            await group.next()
+            group.cancelAll()
+            return !Task.isCancelled
         }
     }
 
@@ -145,7 +162,9 @@ struct JobExecution: Sendable {
                 epoch: client.session.value?.epoch ?? 0,
                 fence: job.fence,
                 progress: snapshot.progress,
-                lock: snapshot.lock
+                lock: snapshot.lock,
+                balancer: snapshot.balancer,
+                milestone: snapshot.milestone
             ),
             timeout: timeout
         )
@@ -189,6 +208,22 @@ struct JobExecution: Sendable {
         do {
             let jobs = try await desired.first { JobDecision.stopReason(for: jobID, desired: $0) != nil }
             if let reason = JobDecision.stopReason(for: jobID, desired: jobs) { running.requestStop(reason) }
+        } catch {
+            // Cancelled: the work is done.
+        }
+    }
+
+    /// Hands on what the document lets the job know of the others.
+    private func watchDirective() async {
+        let jobID = job.jobID
+        do {
+            while true {
+                let known = running.directive.value
+                let jobs = try await desired.first { jobs in
+                    jobs.first { $0.jobID == jobID }?.directive.map { $0 != known } ?? false
+                }
+                if let fresh = jobs.first(where: { $0.jobID == jobID })?.directive { running.directive.set(fresh) }
+            }
         } catch {
             // Cancelled: the work is done.
         }

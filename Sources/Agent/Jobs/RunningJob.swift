@@ -8,6 +8,8 @@ final class RunningJob: JobContext {
     struct Snapshot: Sendable {
         var progress = JobProgress()
         var lock: LockReport?
+        var balancer: BalancerReport?
+        var milestone: JobMilestone?
     }
 
     let job: DesiredJob
@@ -16,6 +18,10 @@ final class RunningJob: JobContext {
     let stop = Watched<StopReason?>(nil)
     /// What the lease allows right now.
     let standing = Watched<LeaseClock.Standing>(.held)
+    /// What the job may know of the session's other jobs, as last told.
+    let directive: Watched<JobDirective>
+    /// The milestone that the next heartbeat tells; it must not wait for its turn.
+    let milestone = Watched<JobMilestone?>(nil)
 
     private let lease: Mutex<LeaseClock>
     private let reported = Mutex(Snapshot())
@@ -25,6 +31,7 @@ final class RunningJob: JobContext {
         self.job = job
         self.logger = logger
         self.lease = Mutex(lease)
+        directive = Watched(job.directive ?? JobDirective())
     }
 
     // MARK: For the engine
@@ -41,6 +48,19 @@ final class RunningJob: JobContext {
 
     func report(_ lock: LockReport) {
         reported.withLock { $0.lock = lock }
+    }
+
+    func report(_ balancer: BalancerReport) {
+        reported.withLock { $0.balancer = balancer }
+    }
+
+    func reach(_ milestone: JobMilestone) {
+        reported.withLock { $0.milestone = milestone }
+        self.milestone.set(milestone)
+    }
+
+    func directive(where accepts: @escaping @Sendable (JobDirective) -> Bool) async throws -> JobDirective {
+        try await directive.first(where: accepts)
     }
 
     /// Returns when the lease has lapsed; waits again once it was renewed.

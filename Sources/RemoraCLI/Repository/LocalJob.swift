@@ -36,6 +36,17 @@ final class LocalJob: JobContext {
 
     func report(_ lock: LockReport) { state.withLock { $0.lock = lock } }
 
+    /// Nobody else has a part in a job by hand: there is no balancer to stop, and nobody to wait for.
+    func report(_ balancer: BalancerReport) {}
+    func reach(_ milestone: JobMilestone) {}
+    func directive(where accepts: @escaping @Sendable (JobDirective) -> Bool) async throws -> JobDirective {
+        throw JobFailure(
+            code: "unsupported",
+            message: "a job without a coordinator has no other jobs to wait for",
+            isRetryable: false
+        )
+    }
+
     func leaseLapse() async throws {
         while true { try await Task.sleep(for: .seconds(3600)) }
     }

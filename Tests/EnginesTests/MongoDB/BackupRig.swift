@@ -13,6 +13,7 @@ final class BackupContext: JobContext {
     private struct State {
         var lines: [String] = []
         var locks: [LockReport] = []
+        var balancers: [BalancerReport] = []
         var progress: [JobProgress] = []
         var hasLapsed = false
     }
@@ -27,6 +28,14 @@ final class BackupContext: JobContext {
     }
     func report(_ progress: JobProgress) { state.withLock { $0.progress.append(progress) } }
     func report(_ lock: LockReport) { state.withLock { $0.locks.append(lock) } }
+    func report(_ balancer: BalancerReport) { state.withLock { $0.balancers.append(balancer) } }
+    /// Where this job meets others of its session.
+    let meeting = Meeting()
+    func reach(_ milestone: JobMilestone) { meeting.reach(milestone) }
+    func directive(where accepts: @escaping @Sendable (JobDirective) -> Bool) async throws -> JobDirective {
+        try await meeting.directive(where: accepts)
+    }
+    var balancers: [BalancerReport] { state.withLock { $0.balancers } }
     func leaseLapse() async throws {
         while !state.withLock({ $0.hasLapsed }) { try await Task.sleep(for: .milliseconds(20)) }
     }

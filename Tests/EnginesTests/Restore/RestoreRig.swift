@@ -204,6 +204,12 @@ final class RecordingContext: JobContext {
         onStep(progress)
     }
     func report(_ lock: LockReport) {}
+    func report(_ balancer: BalancerReport) {}
+    let meeting = Meeting()
+    func reach(_ milestone: JobMilestone) { meeting.reach(milestone) }
+    func directive(where accepts: @escaping @Sendable (JobDirective) -> Bool) async throws -> JobDirective {
+        try await meeting.directive(where: accepts)
+    }
     func leaseLapse() async throws { try await Task.sleep(for: .seconds(3600)) }
 
     var log: [String] { lines.withLock { $0 } }
