@@ -45,6 +45,8 @@ actor Conductor {
     var isDraining = false
     /// Sessions that history let go; their local logs go next.
     var forgotten: [SessionState] = []
+    /// Which members the newest good backups were read from, by target and group; filled when first asked for.
+    private var lastDumped: [ResourceKey: [String: String]] = [:]
     private var volatileSavedAt: [ResourceKey: Timestamp] = [:]
 
     /// Progress is stored at most this often; everything else at once.
@@ -195,9 +197,30 @@ actor Conductor {
         let surroundings = Surroundings(
             agents: agents(of: target, now),
             busyWith: older.min { $0.created < $1.created }?.key,
-            isSettled: isSettled(target, now)
+            isSettled: isSettled(target, now),
+            lastDumped: membersDumped(of: target)
         )
         apply(.observed(surroundings), to: key)
+    }
+
+    private func membersDumped(of target: ResourceKey) -> [String: String] {
+        if let known = lastDumped[target] { return known }
+        var members: [String: String] = [:]
+        do {
+            let filter = SessionFilter(
+                namespace: target.namespace,
+                kind: .backup,
+                target: target,
+                phase: .succeeded,
+                limit: 1
+            )
+            if let newest = try store.sessions(filter).first { members = newest.membersDumped }
+        } catch {
+            // The choice is then made as for a first backup: less is known again, nothing is wrong.
+            logger.warning("the last backup of \(target) could not be looked up: \(error)")
+        }
+        lastDumped[target] = members
+        return members
     }
 
     /// Sessions whose local logs may be removed.
@@ -222,6 +245,7 @@ actor Conductor {
     }
 
     private func ended(_ session: SessionState) {
+        if session.kind == .backup, session.phase == .succeeded { lastDumped[session.target] = session.membersDumped }
         for job in session.groups.flatMap(\.attempts).map(\.jobID) { logWaits[job] = nil }
         if recent.count > 2 * Self.recentLimit {
             let old = recent.values.sorted { $0.created < $1.created }.prefix(recent.count - Self.recentLimit)
@@ -235,6 +259,11 @@ actor Conductor {
 }
 
 extension SessionState {
+    /// Each group's member that was read in the end.
+    var membersDumped: [String: String] {
+        Dictionary(groups.compactMap { group in group.attempts.last.map { (group.name, $0.host) } }) { $1 }
+    }
+
     /// The state without what changes with every heartbeat.
     var withoutVolatiles: SessionState {
         var state = self

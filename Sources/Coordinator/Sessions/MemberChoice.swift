@@ -16,18 +16,21 @@ enum MemberChoice: Sendable, Hashable {
     /// The group that an agent's member belongs to.
     static func group(_ agent: AgentSnapshot) -> String { agent.member.group ?? "standalone" }
 
-    /// The member to dump: hidden before priority 0 before other secondaries, then by lag, then by name; never an arbiter, a
+    /// The member to dump: hidden before priority 0 before other secondaries, then by lag, then the one
+    /// that was read last time, then by name; never an arbiter, a
     /// delayed or a locked member, and under `lock` never one that its group can't spare.
     ///
     /// - Parameters:
     ///   - agents: all agents of the group.
     ///   - wanted: the task's parameter; nil means `lock` where that is possible, otherwise what is.
     ///   - failedBefore: agents whose attempt failed in this session; they come last.
+    ///   - lastDumped: the member that the newest good backup was read from; among equals it is taken again.
     /// - Returns: the member with the reason, or why there is none.
     static func forBackup(
         _ agents: [AgentSnapshot],
         wanted: Consistency?,
-        failedBefore: Set<String>
+        failedBefore: Set<String>,
+        lastDumped: String? = nil
     ) -> MemberChoice {
         var reasons: [String] = []
         var usable: [AgentSnapshot] = []
@@ -46,7 +49,7 @@ enum MemberChoice: Sendable, Hashable {
         }
         let secondaries = usable.filter { $0.member.role == .secondary }
             .sorted { left, right in
-                let ranks = (rank(left, failedBefore), rank(right, failedBefore))
+                let ranks = (rank(left, failedBefore, lastDumped), rank(right, failedBefore, lastDumped))
                 return ranks.0 == ranks.1 ? left.pod < right.pod : ranks.0.lexicographicallyPrecedes(ranks.1)
             }
         if wanted == nil || wanted == .lock {
@@ -112,19 +115,24 @@ enum MemberChoice: Sendable, Hashable {
         return nil
     }
 
-    /// Seconds of lag that make one secondary worse than another.
+    /// Seconds of lag that make one secondary worse than another; less is noise.
     ///
-    /// Less is noise, and must not send every backup to another member: each has its documents in an order of its own,
-    /// so a repository that knows one member's chunks knows few of another's.
+    /// Backups must not wander from member to member: each has its documents in an order of its own, so a repository
+    /// that knows one member's chunks knows few of another's.
     private static let lagStep = 10
+    /// Seconds of lag that the member that was read last time may have and still be taken again: its lock may just
+    /// have ended.
+    private static let toleratedLag = 60
 
     /// Smaller is better.
-    private static func rank(_ agent: AgentSnapshot, _ failedBefore: Set<String>) -> [Int] {
-        [
+    private static func rank(_ agent: AgentSnapshot, _ failedBefore: Set<String>, _ lastDumped: String?) -> [Int] {
+        let wasLast = lastDumped != nil && agent.member.host == lastDumped
+        return [
             failedBefore.contains(agent.agentID) ? 1 : 0,
             agent.member.isHidden == true ? 0 : 1,
             agent.member.priority == 0 ? 0 : 1,
-            agent.member.lagSeconds.map { $0 / lagStep } ?? Int.max,
+            agent.member.lagSeconds.map { wasLast && $0 < toleratedLag ? 0 : $0 / lagStep } ?? Int.max,
+            wasLast ? 0 : 1,
         ]
     }
 

@@ -51,6 +51,8 @@ struct Surroundings: Sendable, Hashable {
     var busyWith: ResourceKey?
     /// False shortly after a start, while agents may still be on their way back.
     var isSettled: Bool
+    /// The target's groups → the member that the newest good backup was read from.
+    var lastDumped: [String: String] = [:]
 }
 
 /// One agent as the coordinator sees it now.

@@ -58,7 +58,12 @@ extension SessionMachine {
             let members = surroundings.agents.filter { MemberChoice.group($0) == group.name }
             let choice =
                 state.kind == .backup
-                ? MemberChoice.forBackup(members, wanted: state.plan.backup?.consistency, failedBefore: failed)
+                ? MemberChoice.forBackup(
+                    members,
+                    wanted: state.plan.backup?.consistency,
+                    failedBefore: failed,
+                    lastDumped: surroundings.lastDumped[group.name]
+                )
                 : MemberChoice.forRestore(members)
             switch choice {
             case .chosen(let chosen):

@@ -6,8 +6,13 @@ import Testing
 @Suite struct MemberChoiceTests {
     typealias H = SessionHarness
 
-    private func backup(_ agents: [AgentSnapshot], _ wanted: Consistency? = nil, failed: Set<String> = []) -> String {
-        switch MemberChoice.forBackup(agents, wanted: wanted, failedBefore: failed) {
+    private func backup(
+        _ agents: [AgentSnapshot],
+        _ wanted: Consistency? = nil,
+        failed: Set<String> = [],
+        last: String? = nil
+    ) -> String {
+        switch MemberChoice.forBackup(agents, wanted: wanted, failedBefore: failed, lastDumped: last) {
         case .chosen(let chosen): "\(chosen.agent.pod) \(chosen.consistency?.rawValue ?? "-")"
         case .none(let reason): reason
         }
@@ -22,6 +27,19 @@ import Testing
         #expect(backup([near, low, H.primary]) == "low lock")
         #expect(backup([far, near, H.primary]) == "near lock")
         #expect(backup([far, near, H.primary], failed: ["uid-near"]) == "far lock")
+    }
+
+    @Test("the member that was read last time is taken again: its chunks are known")
+    func sticky() {
+        let near = H.agent("a", .secondary, lag: 0)
+        var last = H.agent("b", .secondary, lag: 20)
+        last.member.host = "b:27017"
+        #expect(backup([near, last, H.primary]) == "a lock")
+        #expect(backup([near, last, H.primary], last: "b:27017") == "b lock")
+        #expect(backup([near, last, H.primary], failed: ["uid-b"], last: "b:27017") == "a lock")
+        last.member.lagSeconds = 60
+        #expect(backup([near, last, H.primary], last: "b:27017") == "a lock")
+        #expect(backup([H.hidden, last, H.primary], last: "b:27017") == "mongo-2 lock")
     }
 
     @Test("arbiters, delayed, locked, unreachable and departed members are never chosen")
