@@ -83,7 +83,9 @@ public struct JobMilestone: Codable, Sendable, Hashable {
 
     /// The latest one reached.
     public var stage: Stage
-    /// A backup's ``Stage/ready``: the lock point. Its ``Stage/finished``: the earliest cut at which this group is exact.
+    /// A backup's point of history there.
+    ///
+    /// When ready: the lock point. When finished: the earliest cut at which this group is exact.
     public var point: ClusterTime?
 
     /// Makes one.
@@ -95,8 +97,9 @@ public struct JobMilestone: Codable, Sendable, Hashable {
 
 /// What a job may know of the others, so that it can go on from a milestone; part of the desired document.
 public struct JobDirective: Codable, Sendable, Hashable {
-    /// For the config server: every shard's job is ``JobMilestone/Stage/finished``. For a shard: all others' are, the
-    /// config server's too.
+    /// Whether all others are finished.
+    ///
+    /// For the config server: every shard's job. For a shard: all others, the config server's too.
     public var othersFinished: Bool
     /// The cut to which every group's snapshot must restore; set when every group of a backup is finished.
     public var cut: ClusterTime?
