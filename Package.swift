@@ -105,7 +105,7 @@ let package = Package(
         program("remora-benchmark", ["TestSupport", "CCrypto", "CZstd", "CPlatform"], path: "benchmarks"),
         tests("SupportTests", ["TestSupport"]),
         tests("BSONTests", ["BSON"]),
-        tests("HTTPClientTests", ["HTTPClient"]),
+        tests("HTTPClientTests", ["HTTPClient", "TestSupport"]),
         tests("ObjectStorageTests", ["ObjectStorage", "TestSupport"]),
         tests("RepositoryTests", ["Repository", "ObjectStorage", "TestSupport"]),
         tests("BackupModelTests", ["BackupModel"]),

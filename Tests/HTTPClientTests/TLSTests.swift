@@ -1,5 +1,6 @@
 import Foundation
 import HTTPClient
+import TestSupport
 import Testing
 
 /// Against `openssl s_server`, which comes with the library that libcurl uses.

@@ -1,6 +1,7 @@
 import Glibc
 import ObjectStorage
 import Synchronization
+import TestSupport
 import Testing
 
 /// The S3 back end against servers and networks that misbehave.

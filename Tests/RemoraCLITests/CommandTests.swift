@@ -11,8 +11,8 @@ struct CommandTests {
 
     private func run(
         _ arguments: String...,
-        answering answer: @escaping @Sendable (ScriptedServer.Request, Int) -> ScriptedServer.Answer
-    ) async throws -> (screen: Screen, ended: Ending, requests: [ScriptedServer.Request]) {
+        answering answer: @escaping @Sendable (RawRequest, Int) -> ScriptedServer.Answer
+    ) async throws -> (screen: Screen, ended: Ending, requests: [RawRequest]) {
         let server = try ScriptedServer(answer)
         let screen = Screen()
         let ended = await screen.run(arguments, environment: ["REMORA_COORDINATOR": server.url])
@@ -28,7 +28,7 @@ struct CommandTests {
         #expect(result.ended == .succeeded)
         #expect(result.screen.output.hasPrefix("backup demo/shop-1: Pending\n"))
         #expect(result.screen.output.contains("remora logs demo/shop-1 -f"))
-        let sent = try WireJSON.decode(BackupRequest.self, from: Array(result.requests[1].body.utf8))
+        let sent = try WireJSON.decode(BackupRequest.self, from: result.requests[1].body)
         #expect(result.requests[1].path == UserAPI.backupsPath)
         #expect(sent.namespace == "demo" && sent.configuration == "nightly" && sent.consistency == .oplog)
         #expect(sent.requestedBy?.contains("@") == true)
@@ -76,7 +76,7 @@ struct CommandTests {
         ) { _, before in before == 0 ? .ok(status) : .ok(failed) }
         #expect(result.ended == .refused)
         #expect(result.screen.error.contains("--drop"))
-        let sent = try WireJSON.decode(RestoreRequest.self, from: Array(result.requests[1].body.utf8))
+        let sent = try WireJSON.decode(RestoreRequest.self, from: result.requests[1].body)
         #expect(sent.target == "shop" && sent.from == "latest" && sent.conflict == .failIfNotEmpty)
         #expect(sent.include == ["shop.*"] && sent.usersAndRoles == false)
         #expect(sent.renames == [NamespaceSelection.Rename(from: "shop.*", to: "old.*")])
@@ -153,7 +153,7 @@ struct CommandTests {
             let screen = Screen()
             let ended = await screen.run(["status", "--coordinator", server.url, "--token-file", file])
             #expect(ended == .succeeded)
-            #expect(server.requests[0].headers["authorization"] == "Bearer secret-token-0123456789")
+            #expect(server.requests[0].field("authorization") == "Bearer secret-token-0123456789")
             let refused = Screen()
             let arguments = ["status", "--coordinator", "http://192.0.2.1:7480", "--token-file", file]
             #expect(await refused.run(arguments) == .usage)

@@ -1,8 +1,7 @@
 import BackupModel
-import Dispatch
-import Foundation
 import Glibc
 import Synchronization
+import TestSupport
 
 /// A coordinator for tests: it speaks the agent protocol as a good one would, over a real socket, unless the test's
 /// script says otherwise for a request.
@@ -12,6 +11,13 @@ final class ScriptedCoordinator: Sendable {
         var path: String
         var headers: [String: String]
         var body: [UInt8]
+
+        init(_ raw: RawRequest) {
+            method = raw.method
+            path = raw.path
+            headers = Dictionary(raw.fields.map { ($0.name, $0.value) }) { _, last in last }
+            body = raw.body
+        }
 
         /// The last part of the path, like `checkin`.
         var call: String { String(path.split(separator: "/").last ?? "") }
@@ -84,37 +90,17 @@ final class ScriptedCoordinator: Sendable {
         var credentials = JobCredentials(repositoryPassword: "repository-password", storage: [:])
     }
 
-    let port: UInt16
-    private let listener: Int32
+    private let server: RawServer
     private let state = Mutex(State())
     private let script: Mutex<@Sendable (Request, State) -> Reply>
-    private let connections = Mutex<Set<Int32>>([])
     private let isClosed = Mutex(false)
 
-    var url: String { "http://127.0.0.1:\(port)" }
+    var url: String { server.url }
 
     init(script: @escaping @Sendable (Request, State) -> Reply = { _, _ in .normal }) throws {
         self.script = Mutex(script)
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = listener
-        let bound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                bind(descriptor, address, length) == 0 && listen(descriptor, 64) == 0
-                    && getsockname(descriptor, address, &length) == 0
-            }
-        }
-        guard bound else { throw ScriptError("no port: \(errno)") }
-        port = UInt16(bigEndian: address.sin_port)
-        Thread.detachNewThread { self.accept() }
-    }
-
-    struct ScriptError: Error {
-        var message: String
-        init(_ message: String) { self.message = message }
+        server = try RawServer()
+        server.start { self.serve($0) }
     }
 
     /// What has happened so far.
@@ -126,7 +112,7 @@ final class ScriptedCoordinator: Sendable {
             body(&state)
             state.revision += 1
         }
-        if seen.isDown { closeConnections() }
+        if seen.isDown { server.breakConnections() }
     }
 
     /// Replaces the script.
@@ -137,84 +123,29 @@ final class ScriptedCoordinator: Sendable {
     /// Ends it.
     func close() {
         isClosed.withLock { $0 = true }
-        shutdown(listener, Int32(SHUT_RDWR))
-        Glibc.close(listener)
-        closeConnections()
+        server.stop()
     }
 
-    private func closeConnections() {
-        connections.withLock { for descriptor in $0 { shutdown(descriptor, Int32(SHUT_RDWR)) } }
-    }
-
-    // MARK: The socket
-
-    private func accept() {
-        while true {
-            let descriptor = Glibc.accept(listener, nil, nil)
-            if descriptor < 0 { return }
-            if isClosed.withLock({ $0 }) || seen.isDown {
-                Glibc.close(descriptor)
-                continue
-            }
-            connections.withLock { _ = $0.insert(descriptor) }
-            Thread.detachNewThread {
-                self.serve(descriptor)
-                self.connections.withLock { _ = $0.remove(descriptor) }
-                Glibc.close(descriptor)
-            }
-        }
-    }
-
-    private func serve(_ descriptor: Int32) {
-        var buffer: [UInt8] = []
-        while let request = readRequest(descriptor, &buffer) {
+    private func serve(_ connection: RawConnection) {
+        while !isClosed.withLock({ $0 }), !seen.isDown, let raw = connection.readRequest() {
+            let request = Request(raw)
             let before = state.withLock { state in
                 state.requests += 1
                 return state
             }
             if before.isDown { return }
-            let answer = script.withLock { $0 }(request, before)
-            switch answer {
+            switch script.withLock({ $0 })(request, before) {
             case .drop: return
             case .applyThenDrop:
                 _ = behave(request)
                 return
-            case .normal: write(descriptor, behave(request))
-            case .json, .text: write(descriptor, answer)
+            case .normal: send(behave(request), over: connection)
+            case let answer: send(answer, over: connection)
             }
         }
     }
 
-    private func readRequest(_ descriptor: Int32, _ buffer: inout [UInt8]) -> Request? {
-        let separator = Array("\r\n\r\n".utf8)
-        while true {
-            if let range = buffer.firstRange(of: separator) {
-                let head = String(decoding: buffer[..<range.lowerBound], as: UTF8.self).components(separatedBy: "\r\n")
-                let first = head[0].split(separator: " ")
-                var headers: [String: String] = [:]
-                for line in head.dropFirst() {
-                    guard let colon = line.firstIndex(of: ":") else { continue }
-                    headers[line[..<colon].lowercased()] = line[line.index(after: colon)...]
-                        .trimmingCharacters(in: .whitespaces)
-                }
-                let length = Int(headers["content-length"] ?? "0") ?? 0
-                if headers["expect"] != nil, buffer.count == range.upperBound {
-                    write(descriptor, Array("HTTP/1.1 100 Continue\r\n\r\n".utf8))
-                }
-                if buffer.count >= range.upperBound + length {
-                    let body = Array(buffer[range.upperBound..<(range.upperBound + length)])
-                    buffer.removeSubrange(..<(range.upperBound + length))
-                    return Request(method: String(first[0]), path: String(first[1]), headers: headers, body: body)
-                }
-            }
-            var chunk = [UInt8](repeating: 0, count: 64 << 10)
-            let count = read(descriptor, &chunk, chunk.count)
-            if count <= 0 { return nil }
-            buffer += chunk[..<count]
-        }
-    }
-
-    private func write(_ descriptor: Int32, _ reply: Reply) {
+    private func send(_ reply: Reply, over connection: RawConnection) {
         let (status, type, body): (Int, String, [UInt8]) =
             switch reply {
             case .json(let status, let body): (status, "application/json", body)
@@ -223,16 +154,7 @@ final class ScriptedCoordinator: Sendable {
             }
         let head =
             "HTTP/1.1 \(status) Scripted\r\nContent-Type: \(type)\r\nContent-Length: \(body.count)\r\n\r\n"
-        write(descriptor, Array(head.utf8) + body)
-    }
-
-    private func write(_ descriptor: Int32, _ bytes: [UInt8]) {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-            if count <= 0 { return }
-            rest = rest.dropFirst(count)
-        }
+        connection.write(Array(head.utf8) + body)
     }
 
     // MARK: A good coordinator

@@ -1,1 +1,0 @@
-../ObjectStorageTests/RawServer.swift
