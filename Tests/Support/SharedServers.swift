@@ -15,6 +15,9 @@ public enum SharedServers {
     /// A replica set of three with keyfile and log-ins.
     public static func replicaSet() async throws -> ReplicaSet { try await servers.replicaSet() }
 
+    /// A sharded cluster with log-ins: two shards and config servers of one member each.
+    public static func shardedCluster() async throws -> ShardedCluster { try await servers.shardedCluster() }
+
     /// An S3 server with HTTP and HTTPS.
     public static func seaweedFS() async throws -> SeaweedFS { try await servers.seaweedFS() }
 
@@ -29,6 +32,7 @@ public enum SharedServers {
 private actor Servers {
     private var standaloneTask: Task<MongoServer, any Error>?
     private var replicaSetTask: Task<ReplicaSet, any Error>?
+    private var shardedClusterTask: Task<ShardedCluster, any Error>?
     private var seaweedTask: Task<SeaweedFS, any Error>?
 
     func standalone() async throws -> MongoServer {
@@ -53,6 +57,18 @@ private actor Servers {
                 return set
             }
         replicaSetTask = task
+        return try await task.value
+    }
+
+    func shardedCluster() async throws -> ShardedCluster {
+        let task =
+            shardedClusterTask
+            ?? Task {
+                let cluster = try await ShardedCluster.start(in: removedAtExit("shared-cluster"))
+                for member in cluster.members { endedAtExit(member.server) }
+                return cluster
+            }
+        shardedClusterTask = task
         return try await task.value
     }
 

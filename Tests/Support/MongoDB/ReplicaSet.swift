@@ -41,6 +41,10 @@ public struct ReplicaSetOptions: Sendable {
     public var electionTimeoutMilliseconds = 5000
     /// Time between heartbeats; MongoDB's own default is 2000.
     public var heartbeatMilliseconds = 500
+    /// Makes it the config servers of a sharded cluster; its members need `--configsvr` as well.
+    public var isConfigServer = false
+    /// The keyfile's content, where several sets share one; made anew for each set otherwise.
+    public var keyFileSecret: String?
 
     /// Three ordinary members with keyfile and log-ins.
     public init() {}
@@ -58,8 +62,9 @@ public final class ReplicaSet: Sendable {
     /// Its members, in the order of the options.
     public let members: [MongoServer]
     private let keyFile: String?
-    /// The members' own user, whose password is the keyfile's content: needed before there are other users.
-    private let systemUser: MongoUser?
+    /// The members' own user, whose password is the keyfile's content: needed before there are other users, and for what
+    /// servers alone may ask of each other; `nil` without log-ins.
+    public let systemUser: MongoUser?
 
     /// Starts the members, initiates the set and waits until it has a primary, users and secondaries in sync.
     public static func start(
@@ -75,8 +80,8 @@ public final class ReplicaSet: Sendable {
     private init(_ options: ReplicaSetOptions, _ directory: TestDirectory) throws {
         self.options = options
         if options.mongo.isAuthenticated {
-            let secret = (0..<64).map { _ in String(UnicodeScalar(UInt8.random(in: 97...122))) }.joined()
-            keyFile = try directory.write(secret, to: "\(options.name).key")
+            let secret = options.keyFileSecret ?? Self.makeKeyFileSecret()
+            keyFile = try directory.write(secret, to: "\(options.name)-\(UInt32.random(in: .min ... .max)).key")
             systemUser = MongoUser("__system", password: secret, database: "local", mechanism: "SCRAM-SHA-256")
         } else {
             keyFile = nil
@@ -94,6 +99,11 @@ public final class ReplicaSet: Sendable {
                 directory: directory
             )
         }
+    }
+
+    /// Something that is no secret elsewhere, for a keyfile.
+    static func makeKeyFileSecret() -> String {
+        (0..<64).map { _ in String(UnicodeScalar(UInt8.random(in: 97...122))) }.joined()
     }
 
     private func startMembers() async throws {
@@ -134,7 +144,7 @@ public final class ReplicaSet: Sendable {
                 """
         }
         return """
-            {"_id": "\(options.name)", "members": [\(list.joined(separator: ","))], "settings": {
+            {"_id": "\(options.name)", \(options.isConfigServer ? "\"configsvr\": true, " : "")"members": [\(list.joined(separator: ","))], "settings": {
              "electionTimeoutMillis": \(options.electionTimeoutMilliseconds),
              "heartbeatIntervalMillis": \(options.heartbeatMilliseconds), "catchUpTimeoutMillis": 2000}}
             """
