@@ -4,7 +4,7 @@ import Testing
 @Suite("Transactions over shards")
 struct CrossShardTransactionTests {
     /// A collection `c` with documents 0 on one shard and 1 on the other, and a connection to each.
-    private func prepare() async throws -> (cluster: ShardedCluster, database: String, connections: [RawConnection]) {
+    private func prepare() async throws -> (cluster: ShardedCluster, database: String, connections: [WireConnection]) {
         let cluster = try await SharedServers.shardedCluster()
         let database = SharedServers.uniqueName("transactions")
         try await cluster.createDatabase(database, primary: "rsA")
@@ -12,8 +12,8 @@ struct CrossShardTransactionTests {
         try await cluster.moveRange("\(database).c", from: #"{"_id": 1}"#, to: nil, toShard: "rsB")
         let documents = (0..<2).map { number in TestDocument { $0.int32("_id", number) } }
         try await cluster.insert(documents, into: "\(database).c")
-        var connections: [RawConnection] = []
-        for name in cluster.shardNames { connections.append(try await cluster.rawConnection(to: name)) }
+        var connections: [WireConnection] = []
+        for name in cluster.shardNames { connections.append(try await cluster.wireConnection(to: name)) }
         return (cluster, database, connections)
     }
 
@@ -38,7 +38,7 @@ struct CrossShardTransactionTests {
         try await first.run(touch(0), on: database, shard: "rsA", over: connections[0])
         try await first.run(touch(1), on: database, shard: "rsB", over: connections[1])
         #expect(try await numbers(cluster, database) == [0, 0])
-        let outcome = try await first.commit { try await cluster.rawConnection(to: $0) }
+        let outcome = try await first.commit { try await cluster.wireConnection(to: $0) }
         #expect(outcome == .committed)
         try await eventually("both have it") { try await numbers(cluster, database) == [1, 1] }
 

@@ -159,7 +159,7 @@ struct ShardedClusterTests {
     @Test("a raw connection adds nothing to a command, and says what the server says")
     func raw() async throws {
         let cluster = try await SharedServers.shardedCluster()
-        let connection = try cluster.shards[0].members[0].rawConnection()
+        let connection = try cluster.shards[0].members[0].wireConnection()
         #expect(try await connection.command(#"{"hello": 1}"#)["setName"]?.string == "rsA")
         await #expect(throws: MongoError.self) { try await connection.command(#"{"nonsense": 1}"#) }
         let echo = try await connection.command(#"{"currentOp": 1, "$ownOps": true}"#)

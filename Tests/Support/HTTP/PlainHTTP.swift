@@ -13,7 +13,7 @@ enum PlainHTTP {
     }
 
     private static func exchange(_ method: String, _ path: String, _ port: UInt16, _ body: String) throws -> Int {
-        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let socket = Glibc.socket(AF_INET, Ports.stream, 0)
         defer { close(socket) }
         var limit = timeval(tv_sec: 10, tv_usec: 0)
         setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))

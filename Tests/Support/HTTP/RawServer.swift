@@ -15,7 +15,7 @@ public final class RawServer: Sendable {
     ///
     /// - Throws: `TestSupportError` when there is no port.
     public init() throws {
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        listener = socket(AF_INET, Ports.stream, 0)
         var address = Ports.loopback(0)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let listener = listener

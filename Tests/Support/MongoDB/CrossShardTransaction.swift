@@ -18,7 +18,7 @@ public actor CrossShardTransaction {
     private let session: TestDocument
     private let number: Int
     private var participants: [String] = []
-    private var connections: [String: RawConnection] = [:]
+    private var connections: [String: WireConnection] = [:]
     private var clusterTime: ClusterTime
 
     /// Begins nothing yet.
@@ -46,7 +46,7 @@ public actor CrossShardTransaction {
         _ json: String,
         on database: String,
         shard: String,
-        over connection: RawConnection
+        over connection: WireConnection
     ) async throws -> TestDocument {
         let isFirst = connections[shard] == nil
         let isCoordinator = participants.isEmpty
@@ -66,7 +66,7 @@ public actor CrossShardTransaction {
     ///   after an answer that says nothing about the outcome.
     /// - Returns: what became of it.
     /// - Throws: `TestSupportError` when no answer came for two minutes.
-    public func commit(reconnect: @Sendable (String) async throws -> RawConnection) async throws -> Outcome {
+    public func commit(reconnect: @Sendable (String) async throws -> WireConnection) async throws -> Outcome {
         guard let coordinator = participants.first, var connection = connections[coordinator] else { return .committed }
         let list = participants.map { #"{"shardId": "\#($0)"}"# }.joined(separator: ", ")
         let command = """
@@ -134,7 +134,7 @@ public actor CrossShardTransaction {
     @discardableResult private func send(
         _ json: String,
         on database: String,
-        over connection: RawConnection,
+        over connection: WireConnection,
         _ more: (inout TestDocumentBuilder) -> Void = { _ in }
     ) async throws -> TestDocument {
         let fields = TestDocument { fields in

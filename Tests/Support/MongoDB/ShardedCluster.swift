@@ -133,9 +133,9 @@ public final class ShardedCluster: Sendable {
     /// A connection to a shard's present primary that adds nothing to its commands.
     ///
     /// It logs in as `user`, by default as the servers' own user, who alone may prepare a transaction by hand.
-    public func rawConnection(to name: String, as user: MongoUser? = nil) async throws -> RawConnection {
+    public func wireConnection(to name: String, as user: MongoUser? = nil) async throws -> WireConnection {
         let set = try shard(name)
-        return try await set.primary().rawConnection(as: user ?? set.systemUser)
+        return try await set.primary().wireConnection(as: user ?? set.systemUser)
     }
 
     private func client(of set: ReplicaSet) throws -> MongoClient {

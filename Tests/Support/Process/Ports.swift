@@ -3,6 +3,10 @@ import Synchronization
 
 /// Ports on loopback that nobody listens on.
 public enum Ports {
+    /// SOCK_STREAM on Linux, by its number: libmongoc's headers bring that name in a second time, and whether Swift then
+    /// finds it depends on which files it happens to compile together.
+    static let stream: Int32 = 1
+
     private static let handedOut = Mutex<Set<UInt16>>([])
 
     /// A port that is free, and never handed out twice by this process.
@@ -25,7 +29,7 @@ public enum Ports {
     }
 
     private static func isFree(_ port: UInt16) -> Bool {
-        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let socket = Glibc.socket(AF_INET, Ports.stream, 0)
         guard socket >= 0 else { return false }
         defer { close(socket) }
         var address = loopback(port)
@@ -38,7 +42,7 @@ public enum Ports {
 
     /// Whether something accepts connections on a loopback port.
     public static func accepts(_ port: UInt16) -> Bool {
-        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let socket = Glibc.socket(AF_INET, Ports.stream, 0)
         guard socket >= 0 else { return false }
         defer { close(socket) }
         var address = loopback(port)

@@ -6,7 +6,7 @@ import Foundation
 /// A driver adds a session of its own to every command, which forbids what a router does: one session and one
 /// transaction number over several shards. libmongoc opens the connection and logs in; from then on nobody but this
 /// actor reads or writes it. After an error of the network it is of no use any more.
-public actor RawConnection {
+public actor WireConnection {
     /// Where libmongoc's stream is caught when it is made.
     private final class Catch {
         var stream: UnsafeMutablePointer<mongoc_stream_t>?
@@ -159,7 +159,7 @@ public actor RawConnection {
 
 /// A connected stream to a port on loopback, or `nil`.
 private func connect(to port: UInt16) -> UnsafeMutablePointer<mongoc_stream_t>? {
-    guard let socket = mongoc_socket_new(AF_INET, Int32(SOCK_STREAM.rawValue), 0) else { return nil }
+    guard let socket = mongoc_socket_new(AF_INET, Ports.stream, 0) else { return nil }
     var address = Ports.loopback(port)
     let status = withUnsafePointer(to: &address) {
         $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -181,7 +181,7 @@ private func connect(to port: UInt16) -> UnsafeMutablePointer<mongoc_stream_t>? 
 
 extension MongoServer {
     /// A connection to this very server that adds nothing to its commands.
-    public func rawConnection(as user: MongoUser? = .admin) throws -> RawConnection {
-        try RawConnection(uri(as: user))
+    public func wireConnection(as user: MongoUser? = .admin) throws -> WireConnection {
+        try WireConnection(uri(as: user))
     }
 }
