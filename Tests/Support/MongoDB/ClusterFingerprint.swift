@@ -99,19 +99,9 @@ public struct ClusterFingerprint: Sendable, Hashable {
         _ client: MongoClient,
         _ options: String
     ) async throws -> String {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        var hash = hashStart
         for document in try await client.find(in: collection, of: database, options: options) {
-            document.bytes.withUnsafeBytes { bytes in
-                var position = 0
-                while position + 8 <= bytes.count {
-                    let word = bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self)
-                    // The shift brings upper bits down: a product alone never does.
-                    hash = (hash ^ word) &* 0x100_0000_01b3
-                    hash ^= hash >> 32
-                    position += 8
-                }
-                for byte in bytes[position...] { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-            }
+            document.bytes.withUnsafeBytes { hash = hashed($0, onto: hash) }
         }
         return String(hash, radix: 16)
     }
@@ -137,7 +127,7 @@ public struct ClusterFingerprint: Sendable, Hashable {
 }
 
 extension ClusterFingerprint.Collection {
-    fileprivate func differences(from other: Self, _ namespace: String) -> [String] {
+    func differences(from other: Self, _ namespace: String) -> [String] {
         var sentences: [String] = []
         func check<Value: Equatable>(_ what: String, _ mine: Value, _ theirs: Value) {
             if mine != theirs { sentences.append("\(namespace) should have \(what) \(mine), and has \(theirs)") }
@@ -155,7 +145,25 @@ extension ClusterFingerprint.Collection {
     }
 }
 
-private func compare(_ what: String, _ mine: [String: String], _ theirs: [String: String]) -> [String] {
+/// FNV-1a's first value.
+let hashStart: UInt64 = 0xcbf2_9ce4_8422_2325
+
+/// FNV-1a by words of eight bytes.
+func hashed(_ bytes: UnsafeRawBufferPointer, onto start: UInt64) -> UInt64 {
+    var (hash, position) = (start, 0)
+    while position + 8 <= bytes.count {
+        let word = bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+        // The shift brings upper bits down: a product alone never does.
+        hash = (hash ^ word) &* 0x100_0000_01b3
+        hash ^= hash >> 32
+        position += 8
+    }
+    for byte in bytes[position...] { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    return hash
+}
+
+/// A sentence for each entry that should be there, shouldn't, or is different.
+func compare(_ what: String, _ mine: [String: String], _ theirs: [String: String]) -> [String] {
     Set(mine.keys).union(theirs.keys).sorted().compactMap { name in
         guard let wanted = mine[name] else { return "\(what) \(name) is there, and should not be" }
         guard let found = theirs[name] else { return "\(what) \(name) is missing" }
@@ -164,7 +172,7 @@ private func compare(_ what: String, _ mine: [String: String], _ theirs: [String
 }
 
 /// Extended JSON with the outermost names sorted: their order says nothing, that of inner ones may.
-private func normalized(_ document: TestDocument, leavingOut names: Set<String> = []) -> String {
+func normalized(_ document: TestDocument, leavingOut names: Set<String> = []) -> String {
     let fields = document.fields.filter { !names.contains($0.name) }.sorted { $0.name < $1.name }
     let parts = fields.map { field in
         let single = TestDocument { single in
@@ -188,7 +196,7 @@ private func normalized(_ document: TestDocument, leavingOut names: Set<String> 
 ///
 /// MongoDB compares names byte by byte; two Swift strings are equal already when they look the same ("ü" in one piece
 /// and in two), and would be one key in a dictionary.
-private func visible(_ text: String) -> String {
+func visible(_ text: String) -> String {
     text.unicodeScalars.map { scalar in
         (0x20..<0x7f).contains(scalar.value) ? String(scalar) : "\\u{\(String(scalar.value, radix: 16))}"
     }.joined()

@@ -186,6 +186,19 @@ extension ShardedCluster {
         guard reply["nModified"]?.int == 1 else { throw TestSupportError("no chunk of \(namespace) begins at \(min)") }
     }
 
+    /// Says how long a donor keeps what it gave away, from the next move on: three seconds if nothing else was said.
+    ///
+    /// A long time leaves orphans that stay. No range that overlaps them can come back before they are gone (96).
+    public func setOrphanCleanupDelay(seconds: Int) async throws {
+        for shard in shards {
+            for member in shard.members {
+                try await member.client(as: shard.systemUser).command(
+                    #"{"setParameter": 1, "orphanCleanupDelaySecs": \#(seconds)}"#
+                )
+            }
+        }
+    }
+
     /// Waits until no shard has a document that it no longer owns.
     public func waitUntilNoOrphans() async throws {
         for name in shardNames {
