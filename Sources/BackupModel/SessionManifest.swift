@@ -21,6 +21,10 @@ public struct SessionManifest: Codable, Sendable, Hashable {
         public var result: BackupResult
         /// Key of the archived log, relative to the repository's prefix; nil when there is none.
         public var log: String?
+        /// What the group is to its sharded cluster; nil outside of one.
+        public var role: ClusterPart.Role?
+        /// The shard's name in the cluster.
+        public var shard: String?
 
         /// Makes a part.
         public init(
@@ -31,7 +35,9 @@ public struct SessionManifest: Codable, Sendable, Hashable {
             permit: String,
             snapshotID: String,
             result: BackupResult,
-            log: String? = nil
+            log: String? = nil,
+            role: ClusterPart.Role? = nil,
+            shard: String? = nil
         ) {
             self.group = group
             self.pod = pod
@@ -41,6 +47,31 @@ public struct SessionManifest: Codable, Sendable, Hashable {
             self.snapshotID = snapshotID
             self.result = result
             self.log = log
+            self.role = role
+            self.shard = shard
+        }
+    }
+
+    /// What proves the common cut of a sharded cluster's groups, beside each group's own lock point and oplog.
+    public struct Cluster: Codable, Sendable, Hashable {
+        /// The cluster's own id.
+        public var id: String
+        /// Every shard that belonged to it.
+        public var shards: [ShardIdentity.Shard]
+        /// How many tries at a common cut it took.
+        public var rounds: Int
+        /// Seconds of cluster time between the earliest and the latest lock point; nil when not all were locked.
+        public var lockSpreadSeconds: Int?
+        /// Milliseconds between the first and the last lock, by the coordinator's clock; nil when not all were locked.
+        public var lockSpreadMs: Int64?
+        /// Milliseconds of the longest lock; nil when there was none.
+        public var longestLockMs: Int64?
+
+        /// Makes one.
+        public init(id: String, shards: [ShardIdentity.Shard], rounds: Int) {
+            self.id = id
+            self.shards = shards
+            self.rounds = rounds
         }
     }
 
@@ -66,6 +97,8 @@ public struct SessionManifest: Codable, Sendable, Hashable {
     public var guarantee: Guarantee
     /// One part a group, by name.
     public var groups: [Group]
+    /// The sharded cluster that the groups make up; nil for a group by itself.
+    public var cluster: Cluster?
     /// Version of the coordinator that wrote it.
     public var writtenBy: String
     /// Who asked for it, or nil when the schedule did.

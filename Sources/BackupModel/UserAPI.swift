@@ -72,6 +72,10 @@ public struct RestoreRequest: Codable, Sendable, Hashable {
     public var renames: [NamespaceSelection.Rename]?
     /// Users and roles too; absent: true when everything is restored, else false.
     public var usersAndRoles: Bool?
+    /// The only group of a sharded backup that is taken, into a target of one group; absent: all of them.
+    public var group: String?
+    /// Groups of the backup → of the target, where they aren't called the same.
+    public var groups: [String: String]?
     /// Who asks, for people.
     public var requestedBy: String?
 

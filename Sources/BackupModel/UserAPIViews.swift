@@ -318,15 +318,21 @@ public struct BackupView: Codable, Sendable, Hashable {
     }
 }
 
-/// One lock on a member, as the coordinator's ledger has it.
+/// One lock on a member, or one stopped balancer, as the coordinator's ledger has it.
 public struct LockView: Codable, Sendable, Hashable {
+    /// What is held; nil means a lock.
+    public var kind: ReleaseSpec.Kind?
+    /// The group of the member; for a balancer, the config server.
+    public var group: String?
+    /// For a balancer: whether it was on before; what was off stays off.
+    public var wasOn: Bool?
     /// Session that took it.
     public var session: String
     /// Job that took it.
     public var jobID: String
     /// Pod whose agent took it.
     public var pod: String
-    /// The locked member, `host:port`.
+    /// The locked member, `host:port`; for a balancer, the member whose agent stopped it.
     public var host: String
     /// Since when, by the coordinator's clock.
     public var since: Timestamp

@@ -34,7 +34,11 @@ struct JobExecution: Sendable {
             beside.cancelAll()
             return ending
         }
-        return conclude(ending)
+        var outcome = conclude(ending)
+        // The last words on what it held: the next heartbeat would never come.
+        outcome?.lock = running.snapshot.lock
+        outcome?.balancer = running.snapshot.balancer
+        return outcome
     }
 
     // MARK: The work

@@ -85,6 +85,10 @@ public struct JobOutcome: Codable, Sendable, Hashable {
     public var restore: RestoreResult?
     /// What went wrong.
     public var failure: JobFailure?
+    /// The job's last word on its lock, if it took one: how it ended is known even when no heartbeat told.
+    public var lock: LockReport?
+    /// The job's last word on the balancer, if it stopped one.
+    public var balancer: BalancerReport?
 
     /// Makes an outcome.
     public init(backup: BackupResult? = nil, restore: RestoreResult? = nil, failure: JobFailure? = nil) {

@@ -31,6 +31,12 @@ public struct RestoreSessionSpec: ResourceSpec {
     ///
     /// Absent: true when everything is restored, else false.
     public var usersAndRoles: Bool?
+    /// The only group of a sharded backup that is taken, into a target of one group.
+    ///
+    /// Absent: all of them.
+    public var group: String?
+    /// Groups of the backup → of the target, where they aren't called the same.
+    public var groups: [String: String]?
     /// The longest it may take.
     ///
     /// Absent: 24h.
@@ -82,6 +88,12 @@ public struct RestoreSessionSpec: ResourceSpec {
                     FieldProblem("renames[\(index)]", "needs from and to with the same number of '*' in both")
                 )
             }
+        }
+        if group != nil, groups != nil {
+            found.append(FieldProblem("group", "and groups both say what goes where; give only one of them"))
+        }
+        if let groups, Set(groups.values).count != groups.count {
+            found.append(FieldProblem("groups", "sends two groups of the backup to one of the target"))
         }
         if usersAndRoles == true, !selection.isEverything {
             found.append(

@@ -1,6 +1,7 @@
 import BackupModel
 
-/// One lock on a member, from the moment its agent first spoke of it until it is known to be gone.
+/// One lock on a member, or one stopped balancer, from the moment its agent first spoke of it until it is known to be
+/// gone.
 struct LockRecord: Codable, Sendable, Hashable {
     /// One try to have the lock released by another member's agent.
     struct Release: Codable, Sendable, Hashable {
@@ -13,12 +14,17 @@ struct LockRecord: Codable, Sendable, Hashable {
     }
 
     var jobID: String
+    /// Nil means a lock: records of older versions don't say.
+    var kind: ReleaseSpec.Kind?
     var session: ResourceKey
     var target: ResourceKey
     var group: String
     var agentID: String
     var pod: String
+    /// The locked member; for a balancer, the member whose agent stopped it.
     var host: String
+    /// For a balancer: whether it was on before; what was off stays off.
+    var wasOn: Bool?
     var since: Timestamp
     var deadline: Timestamp
     var lastReport: Timestamp
@@ -29,9 +35,24 @@ struct LockRecord: Codable, Sendable, Hashable {
     /// Whether the lock is, or may be, held.
     var isOpen: Bool { endedAt == nil }
 
+    var isBalancer: Bool { kind == .balancer }
+
+    /// What the ledger keeps it by: a job may hold a lock and a balancer.
+    var id: String { Self.id(jobID, kind ?? .lock) }
+
+    static func id(_ jobID: String, _ kind: ReleaseSpec.Kind) -> String {
+        switch kind {
+        case .lock: jobID
+        case .balancer: "\(jobID)/balancer"
+        }
+    }
+
+    /// What it is, for sentences.
+    var subject: String { isBalancer ? "balancer of \(group)" : "lock on \(host)" }
+
     /// What people see.
     var view: LockView {
-        LockView(
+        var view = LockView(
             session: session.description,
             jobID: jobID,
             pod: pod,
@@ -42,11 +63,45 @@ struct LockRecord: Codable, Sendable, Hashable {
             endedBy: endedBy,
             releaseJobID: releases.last?.jobID
         )
+        view.kind = kind ?? .lock
+        view.group = group
+        view.wasOn = wasOn
+        return view
     }
 }
 
-/// The second deadline of every lock: a pure function from the ledger and what agents say.
+/// The second deadline of every lock and stopped balancer: a pure function from the ledger and what agents say.
 enum LockLedger {
+    /// What a job says of something that it holds or held.
+    struct Holding: Sendable, Hashable {
+        var kind: ReleaseSpec.Kind
+        var host: String
+        var isHeld: Bool
+        var heldMs: Int64
+        var remainingMs: Int64
+        var endReason: String?
+        var wasOn: Bool?
+
+        init(_ lock: LockReport) {
+            kind = .lock
+            host = lock.host
+            isHeld = lock.isHeld
+            heldMs = lock.heldMs
+            remainingMs = lock.remainingMs
+            endReason = lock.endReason
+        }
+
+        init(_ balancer: BalancerReport, host: String) {
+            kind = .balancer
+            self.host = host
+            isHeld = balancer.isStopped
+            heldMs = balancer.stoppedMs
+            remainingMs = balancer.remainingMs
+            endReason = balancer.endReason
+            wasOn = balancer.wasOn
+        }
+    }
+
     /// What becomes of one lock now.
     enum Decision: Sendable, Hashable {
         case keep
@@ -60,7 +115,7 @@ enum LockLedger {
 
     /// Takes a report into the record, making it if the lock is new.
     static func note(
-        _ report: LockReport,
+        _ report: Holding,
         of attempt: Attempt,
         in session: SessionState,
         group: String,
@@ -70,7 +125,8 @@ enum LockLedger {
         guard report.isHeld else {
             guard var record, record.isOpen else { return record }
             record.endedAt = now
-            record.endedBy = "\(attempt.pod): \(report.endReason ?? "released")"
+            let end = report.endReason ?? (record.isBalancer ? "given back" : "released")
+            record.endedBy = "\(attempt.pod): \(end)"
             record.lastReport = now
             return record
         }
@@ -78,12 +134,14 @@ enum LockLedger {
             record
             ?? LockRecord(
                 jobID: attempt.jobID,
+                kind: report.kind,
                 session: session.key,
                 target: session.target,
                 group: group,
                 agentID: attempt.agentID,
                 pod: attempt.pod,
                 host: report.host,
+                wasOn: report.wasOn,
                 since: now.adding(milliseconds: -max(0, report.heldMs)),
                 deadline: now,
                 lastReport: now
@@ -96,32 +154,50 @@ enum LockLedger {
         return result
     }
 
-    /// Decides about one open lock.
+    /// Decides about one open lock or balancer.
     ///
-    /// A lock is released for its agent when the agent has been silent for the lease and a grace, by which time it must
-    /// have done so itself, or when it holds the lock past the deadline that it named.
+    /// It is released for its agent when the agent has been silent for the lease and a grace, by which time it must
+    /// have done so itself, or when it holds it past the deadline that it named. A balancer that a completed job did not
+    /// give back is given back at once: unlike a lock it isn't seen by looking at the member.
+    ///
+    /// - Parameters:
+    ///   - record: what is held.
+    ///   - isComplete: whether its job has told how it ended.
+    ///   - agents: of the target.
+    ///   - now: the coordinator's clock.
+    ///   - timings: lease and grace.
+    /// - Returns: what becomes of it.
     static func decide(
         _ record: LockRecord,
+        isComplete: Bool = false,
         agents: [AgentSnapshot],
         now: Timestamp,
         timings: SessionTimings
     ) -> Decision {
         guard record.isOpen else { return .keep }
-        let owner = agents.first { $0.agentID == record.agentID }
-        if let owner, owner.isConnected, owner.member.isReachable, owner.member.lock == nil,
-            let seen = owner.memberSeen, seen > record.lastReport,
-            !owner.jobs.contains(where: { $0.jobID == record.jobID && $0.state == .running })
+        let owner = agents.first { $0.agentID == record.agentID && $0.isConnected }
+        let isOwnerAtIt = owner?.jobs.contains { $0.jobID == record.jobID && $0.state == .running } ?? false
+        if !record.isBalancer, let owner, owner.member.isReachable, owner.member.lock == nil,
+            let seen = owner.memberSeen, seen > record.lastReport, !isOwnerAtIt
         {
             return .ended(by: "\(owner.pod) looked and found no lock")
         }
         let isSilent = now > record.lastReport.adding(milliseconds: timings.leaseEndMs + timings.leaseGraceMs)
         let isOverdue = now > record.deadline.adding(milliseconds: timings.leaseEndMs + timings.leaseGraceMs)
-        guard isSilent || isOverdue else { return .keep }
-        let silence = now.milliseconds(since: record.lastReport) / 1000
-        let reason =
-            isSilent
-            ? "the agent of \(record.pod) has been silent for \(silence) s"
-            : "the agent of \(record.pod) holds it past its deadline"
+        let isLeft = record.isBalancer && isComplete
+        guard isSilent || isOverdue || isLeft else { return .keep }
+        if record.isBalancer, record.wasOn == false {
+            return isSilent || isLeft ? .ended(by: "it was off before: there is nothing to give back") : .keep
+        }
+        let reason: String
+        if isLeft {
+            reason = "the job on \(record.pod) is over and did not give it back"
+        } else if isSilent {
+            let silence = now.milliseconds(since: record.lastReport) / 1000
+            reason = "the agent of \(record.pod) has been silent for \(silence) s"
+        } else {
+            reason = "the agent of \(record.pod) holds it past its deadline"
+        }
         if let last = record.releases.last {
             if let ended = last.endedAt {
                 if now < ended.adding(milliseconds: timings.releasePauseMs) { return .keep }
@@ -129,16 +205,30 @@ enum LockLedger {
                 return .keep
             }
         }
-        let helpers = agents.filter {
-            $0.agentID != record.agentID && $0.isConnected && !$0.isGone && MemberChoice.group($0) == record.group
-                && $0.member.host != record.host
+        return helper(record, agents, mayBeOwner: record.isBalancer && !isOwnerAtIt, reason)
+    }
+
+    private static func helper(
+        _ record: LockRecord,
+        _ agents: [AgentSnapshot],
+        mayBeOwner: Bool,
+        _ reason: String
+    ) -> Decision {
+        let helpers = agents.filter { agent in
+            guard agent.isConnected, !agent.isGone, MemberChoice.group(agent) == record.group else { return false }
+            // A lock is released over the network by somebody who is not beside it; a balancer by whoever reaches
+            // the config server's primary.
+            if agent.agentID == record.agentID { return mayBeOwner }
+            return record.isBalancer || agent.member.host != record.host
         }
         let tries = { (agent: AgentSnapshot) in record.releases.count { $0.agentID == agent.agentID } }
         guard let helper = helpers.min(by: { (tries($0), $0.pod) < (tries($1), $1.pod) }) else {
-            return .helpless(
-                reason: "\(reason), and no other agent of \(record.group) is connected to release \(record.host); "
-                    + "start the agent of \(record.pod), or run db.fsyncUnlock() there"
-            )
+            let by =
+                record.isBalancer
+                ? "give the balancer of \(record.group) back; start the agent of \(record.pod), or run "
+                    + "sh.startBalancer() there"
+                : "release \(record.host); start the agent of \(record.pod), or run db.fsyncUnlock() there"
+            return .helpless(reason: "\(reason), and no other agent of \(record.group) is connected to \(by)")
         }
         return .release(helper, reason: reason)
     }

@@ -216,20 +216,20 @@ extension Conductor {
                         desired: attempt.desire,
                         session: session.key.description,
                         work: work,
-                        deadlineSeconds: Int(max(0, session.deadline.milliseconds(since: now) / 1000))
+                        deadlineSeconds: Int(max(0, session.deadline.milliseconds(since: now) / 1000)),
+                        directive: session.directive(for: group)
                     )
                 )
             }
         }
-        for lock in locks.values.sorted(by: { $0.jobID < $1.jobID }) {
-            guard let release = lock.releases.last, release.endedAt == nil, release.agentID == agentID else { continue }
+        for (lock, release) in locks.releases(for: agentID) {
             jobs.append(
                 DesiredJob(
                     jobID: release.jobID,
                     fence: 1,
                     desired: .run,
                     session: lock.session.description,
-                    work: .release(ReleaseSpec(host: lock.host, ownerJobID: lock.jobID)),
+                    work: .release(ReleaseSpec(host: lock.host, ownerJobID: lock.jobID, kind: lock.kind)),
                     deadlineSeconds: Int(timings.releaseTimeoutMs / 1000)
                 )
             )
@@ -240,51 +240,5 @@ extension Conductor {
             jobs: jobs,
             reconnectAfterMs: isDraining ? Int.random(in: 0...reconnectSpreadMs) : nil
         )
-    }
-}
-
-/// What jobs are told.
-enum DesiredWork {
-    /// The work of one attempt.
-    static func make(_ session: SessionState, _ group: GroupState, _ attempt: Attempt) -> JobWork? {
-        let plan = session.plan
-        let namespace = session.key.namespace
-        let place = { (name: String) in
-            plan.backend.url(
-                below: StorageLayout.group(namespace: namespace, target: plan.repositoryTarget, group: name)
-            )
-        }
-        if var spec = plan.backup {
-            spec.consistency = attempt.consistency
-            return .backup(
-                spec,
-                repositoryURL: place(group.name),
-                snapshotHost: StorageLayout.snapshotHost(namespace: namespace, target: plan.target, group: group.name),
-                snapshotTags: ["remora", "session=\(session.key)"]
-            )
-        }
-        guard let restore = plan.restore, let source = group.source else { return nil }
-        return .restore(
-            RestoreSpec(
-                snapshotID: source.snapshotID,
-                conflict: restore.conflict,
-                selection: restore.selection,
-                usersAndRoles: restore.usersAndRoles,
-                parallelism: restore.parallelism
-            ),
-            repositoryURL: place(source.group)
-        )
-    }
-
-    /// Hash of what is wanted, without the seconds that run by: the same wish has the same revision after a restart.
-    static func revision(_ jobs: [DesiredJob]) -> String {
-        let timeless = jobs.map { job in
-            var job = job
-            job.deadlineSeconds = 0
-            return job
-        }
-        // Encoding values made of texts and numbers can't fail; if it did, agents would merely be woken more often.
-        let bytes = (try? WireJSON.encode(timeless)) ?? Digest.random(16)
-        return String(Digest.hex(Digest.sha256(bytes)).prefix(32))
     }
 }

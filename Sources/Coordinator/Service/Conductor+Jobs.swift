@@ -15,10 +15,19 @@ extension Conductor {
             desire = .run
         } else {
             let call = JobCall(jobID: jobID, fence: request.fence, agentID: agentID)
-            guard case .desire(let wanted) = try call_(call, .heartbeat(call, request.progress, request.lock)) else {
+            let pulse = JobPulse(
+                progress: request.progress,
+                lock: request.lock,
+                balancer: request.balancer,
+                milestone: request.milestone
+            )
+            let known = milestone(of: jobID)
+            guard case .desire(let wanted) = try call_(call, .heartbeat(call, pulse)) else {
                 throw unexpected(jobID)
             }
             desire = wanted
+            // The others wait for it, some of them with a member locked: not until the next tick.
+            if known != milestone(of: jobID), let key = sessionOfJob[jobID], !isDraining { observe(key, clock()) }
         }
         return HeartbeatResponse(
             desired: desire,
@@ -26,6 +35,13 @@ extension Conductor {
             nextHeartbeatMs: reportMs,
             logIntervalMs: logIntervalMs(job: jobID)
         )
+    }
+
+    private func milestone(of jobID: String) -> JobMilestone? {
+        guard let key = sessionOfJob[jobID], let session = active[key], let place = session.find(job: jobID) else {
+            return nil
+        }
+        return session.groups[place.group].attempts[place.attempt].milestone
     }
 
     /// A log patch came; the fence is not in the call, so the attempt's own is taken.
@@ -103,10 +119,10 @@ extension Conductor {
         {
             return (key, session.groups[place.group].attempts[place.attempt].pod)
         }
-        for lock in locks.values {
-            if let release = lock.releases.first(where: { $0.jobID == jobID }) { return (lock.session, release.pod) }
-        }
-        return nil
+        guard let lock = locks.record(ofRelease: jobID),
+            let release = lock.releases.first(where: { $0.jobID == jobID })
+        else { return nil }
+        return (lock.session, release.pod)
     }
 
     /// How often log bytes should come: fast while somebody reads along.

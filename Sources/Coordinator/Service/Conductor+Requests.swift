@@ -38,6 +38,8 @@ extension Conductor {
         spec.exclude = request.exclude
         spec.renames = request.renames
         spec.usersAndRoles = request.usersAndRoles
+        spec.group = request.group
+        spec.groups = request.groups
         let plan = try PlanMaker.restore(
             spec,
             namespace: request.namespace,

@@ -41,7 +41,7 @@ extension Conductor {
         let now = clock()
         var targets: [TargetView] = []
         for key in objects.bindings.keys.sorted() { targets.append(try target(key, now)) }
-        var problems = objectProblems + helplessLocks.values.sorted()
+        var problems = objectProblems + locks.helpless.values.sorted()
         for state in fleet.values.sorted(by: { $0.record.pod < $1.record.pod })
         where objects.bindings[state.record.target] == nil && state.isConnected(now) {
             problems.append(

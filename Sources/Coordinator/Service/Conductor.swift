@@ -35,8 +35,7 @@ actor Conductor {
     var recent: [ResourceKey: SessionState] = [:]
     var sessionOfJob: [String: ResourceKey] = [:]
     var fleet: [String: AgentState] = [:]
-    var locks: [String: LockRecord] = [:]
-    var helplessLocks: [String: String] = [:]
+    var locks = LockBook()
     var objects = ObjectSet()
     var objectProblems: [String] = []
     var scheduleCache: [ResourceKey: ScheduleCache] = [:]
@@ -75,7 +74,12 @@ actor Conductor {
     /// Takes up what an earlier process left: sessions go on where they were, leases count from now.
     func start() throws {
         for record in try store.agents() { fleet[record.agentID] = AgentState(record: record) }
-        for lock in try store.locks(onlyOpen: true, limit: 10_000) { locks[lock.jobID] = lock }
+        for var lock in try store.locks(onlyOpen: true, limit: 10_000) {
+            // Silence counts from now: agents could not report while nobody listened.
+            lock.lastReport = clock()
+            lock.deadline = max(lock.deadline, lock.lastReport)
+            locks.keep(lock)
+        }
         for session in try store.sessions(SessionFilter(isActive: false, limit: Self.recentLimit)) {
             recent[session.key] = session
             index(session)
@@ -87,13 +91,6 @@ actor Conductor {
             guard let session = active[session.key] else { continue }
             for effect in SessionMachine.resume(session) { work.yield(Work(session: session, effect: effect)) }
             logger.notice("taking up session \(session.key) (\(session.phase.rawValue))")
-        }
-        for (jobID, lock) in locks {
-            // Silence counts from now: agents could not report while nobody listened.
-            var lock = lock
-            lock.lastReport = clock()
-            lock.deadline = max(lock.deadline, lock.lastReport)
-            locks[jobID] = lock
         }
     }
 
@@ -123,7 +120,9 @@ actor Conductor {
             guard case .record(let type, let message) = effect else { return nil }
             return SessionEventView(time: now, type: type, message: message)
         }
-        let changedLocks = lockChanges(before, after, now)
+        let ledger = locks.changes(before, after, now)
+        for record in ledger.refreshed { locks.keep(record) }
+        let changedLocks = ledger.durable
         if after != before {
             let isDurable =
                 !events.isEmpty || !changedLocks.isEmpty || after.withoutVolatiles != before.withoutVolatiles
@@ -133,7 +132,7 @@ actor Conductor {
                 volatileSavedAt[key] = now
             }
         }
-        for lock in changedLocks { locks[lock.jobID] = lock.isOpen ? lock : nil }
+        for lock in changedLocks { locks.keep(lock) }
         adopt(after, before: before)
         for event in events { log(event, after) }
         for effect in transition.effects {
@@ -198,7 +197,8 @@ actor Conductor {
             agents: agents(of: target, now),
             busyWith: older.min { $0.created < $1.created }?.key,
             isSettled: isSettled(target, now),
-            lastDumped: membersDumped(of: target)
+            lastDumped: membersDumped(of: target),
+            stoppedBalancer: locks.stoppedBalancer(of: target)
         )
         apply(.observed(surroundings), to: key)
     }
@@ -274,6 +274,8 @@ extension SessionState {
                 state.groups[group].attempts[attempt].logBytes = 0
                 state.groups[group].attempts[attempt].lock?.heldMs = 0
                 state.groups[group].attempts[attempt].lock?.remainingMs = 0
+                state.groups[group].attempts[attempt].balancer?.stoppedMs = 0
+                state.groups[group].attempts[attempt].balancer?.remainingMs = 0
             }
         }
         return state

@@ -106,6 +106,8 @@ enum PlanMaker {
             restore: .init(
                 from: spec.effectiveFrom,
                 source: source,
+                group: spec.group,
+                groups: spec.groups,
                 conflict: spec.conflict ?? .failIfNotEmpty,
                 selection: spec.selection,
                 usersAndRoles: spec.usersAndRoles ?? spec.selection.isEverything,

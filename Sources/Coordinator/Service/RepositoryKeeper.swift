@@ -3,12 +3,6 @@ import ObjectStorage
 import Repository
 import Synchronization
 
-/// A storage effect failed: one sentence without secrets, and whether trying again can help.
-struct StorageFailure: Error, Sendable, CustomStringConvertible {
-    var description: String
-    var isRetryable: Bool
-}
-
 /// The coordinator's hands in the repositories: initialises and locks them, finds backups, writes manifests and logs.
 ///
 /// It never reads or writes backup data.
@@ -282,7 +276,8 @@ final class RepositoryKeeper: Sendable {
         return try RestoreSources.choose(
             from: restore.from,
             source: ResourceKey(namespace: session.key.namespace, name: restore.source),
-            groups: session.groups.map(\.name),
+            wanted: RestoreSources.Wanted(group: restore.group, mapping: restore.groups ?? [:]),
+            groups: session.groups,
             manifests: manifests
         )
     }

@@ -24,14 +24,20 @@ enum ManifestMaker {
                         target: session.plan.target,
                         session: session.key.name,
                         pod: attempt.pod
-                    )
+                    ),
+                    role: group.role,
+                    shard: group.shard
                 )
             )
+        }
+        if let cluster = session.cluster {
+            // Refused long before; a manifest must not depend on that.
+            guard let cut = cluster.cut, groups.allSatisfy({ $0.result.cut == cut }) else { return nil }
         }
         let guarantees = groups.map(\.result.guarantee)
         // Ordered from the strongest to the weakest promise.
         let weakest = [Guarantee.fuzzy, .node, .groupCut, .clusterCut].first { guarantees.contains($0) }
-        return SessionManifest(
+        var manifest = SessionManifest(
             session: session.key,
             configuration: session.plan.configuration ?? "",
             target: session.plan.target,
@@ -45,5 +51,23 @@ enum ManifestMaker {
             writtenBy: writtenBy,
             requestedBy: session.plan.requestedBy
         )
+        manifest.cluster = session.cluster.map { describe($0, session) }
+        return manifest
+    }
+
+    private static func describe(_ cluster: ClusterState, _ session: SessionState) -> SessionManifest.Cluster {
+        var result = SessionManifest.Cluster(id: cluster.id, shards: cluster.shards, rounds: cluster.round)
+        let attempts = session.groups.compactMap(\.attempts.last)
+        let locks = attempts.compactMap { $0.outcome?.backup?.lock ?? $0.lock }
+        result.longestLockMs = locks.map(\.heldMs).max()
+        let points = locks.compactMap(\.point?.t)
+        if points.count == session.groups.count, let least = points.min(), let greatest = points.max() {
+            result.lockSpreadSeconds = Int(greatest - least)
+        }
+        let moments = attempts.compactMap(\.lockedAt)
+        if moments.count == session.groups.count, let first = moments.min(), let last = moments.max() {
+            result.lockSpreadMs = last.milliseconds(since: first)
+        }
+        return result
     }
 }

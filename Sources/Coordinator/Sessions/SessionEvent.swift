@@ -9,7 +9,7 @@ enum SessionEvent: Sendable, Hashable {
     /// They are not.
     case prepareFailed(message: String, isRetryable: Bool)
     /// A job is alive.
-    case heartbeat(JobCall, JobProgress, LockReport?)
+    case heartbeat(JobCall, JobPulse)
     /// A job's agent spoke of it in another way, like a log patch.
     case contact(JobCall, logBytes: Int64)
     /// A job's data is durable; it asks whether it may publish. The permit is used unless one was given before.
@@ -34,6 +34,18 @@ struct PreparedSources: Sendable, Hashable {
     var session: String
     /// The target's group → where its data comes from.
     var groups: [String: GroupState.Source]
+    /// Shards of the backup → of the target, by their names in their clusters; nil for a group by itself.
+    var shardNames: [String: String]?
+    /// What a person should know of the choice.
+    var remarks: [String] = []
+}
+
+/// What a heartbeat tells of a job.
+struct JobPulse: Sendable, Hashable {
+    var progress: JobProgress
+    var lock: LockReport?
+    var balancer: BalancerReport?
+    var milestone: JobMilestone?
 }
 
 /// Who calls about which job.
@@ -53,6 +65,10 @@ struct Surroundings: Sendable, Hashable {
     var isSettled: Bool
     /// The target's groups → the member that the newest good backup was read from.
     var lastDumped: [String: String] = [:]
+    /// A balancer of the target that an earlier job stopped and nobody has given back yet, in words.
+    ///
+    /// A job that stopped it once more would take "off" for what it was.
+    var stoppedBalancer: String?
 }
 
 /// One agent as the coordinator sees it now.

@@ -2,15 +2,21 @@ import BackupModel
 
 // What agents say about their jobs. Every call names its fence; whoever doesn't hold the current one is refused.
 extension SessionMachine {
-    mutating func heartbeat(_ call: JobCall, _ progress: JobProgress, _ lock: LockReport?) -> SessionAnswer {
+    mutating func heartbeat(_ call: JobCall, _ pulse: JobPulse) -> SessionAnswer {
         switch holder(of: call) {
         case .failure(let refusal):
             return .refused(refusal.refusal)
         case .success(let place):
+            let now = now
             touch(place) { attempt in
-                attempt.progress = progress
-                if let lock { attempt.lock = lock }
+                attempt.progress = pulse.progress
+                if let lock = pulse.lock {
+                    if attempt.lockedAt == nil { attempt.lockedAt = now.adding(milliseconds: -max(0, lock.heldMs)) }
+                    attempt.lock = lock
+                }
+                if let balancer = pulse.balancer { attempt.balancer = balancer }
             }
+            if let milestone = pulse.milestone { reached(milestone, place) }
             return .desire(state.groups[place.group].attempts[place.attempt].desire)
         }
     }
@@ -39,12 +45,15 @@ extension SessionMachine {
                 touch(place) { _ in }
                 return .permit(permit)
             }
-            guard state.stage == .running else { return .refused(.stopping) }
+            guard state.stage == .running, state.cluster?.endingBecause == nil else { return .refused(.stopping) }
             let group = state.groups[place.group].name
             guard result.group == group else {
                 return .refused(
                     .contradiction("job \(call.jobID) is for group \(group), but dumped group \(result.group)")
                 )
+            }
+            if let problem = contradictionToCut(result) {
+                return .refused(.contradiction("job \(call.jobID) of group \(group) \(problem)"))
             }
             touch(place) { attempt in
                 attempt.permit = permit
@@ -71,10 +80,9 @@ extension SessionMachine {
             attempt.outcome = outcome
             attempt.logBytes = max(attempt.logBytes, logBytes)
             attempt.endedAt = ended
-            if attempt.lock?.isHeld == true {
-                // The job is over and so is its lock, unless the ledger learns otherwise from the member itself.
-                attempt.lock = outcome.backup?.lock ?? attempt.lock
-            }
+            // The job is over and so is its lock, unless the ledger learns otherwise from the member itself.
+            if let lock = outcome.lock ?? outcome.backup?.lock { attempt.lock = lock }
+            if let balancer = outcome.balancer { attempt.balancer = balancer }
         }
         if let failure = outcome.failure ?? contradiction(in: outcome, of: attempt) {
             failed(place, failure)
@@ -86,7 +94,6 @@ extension SessionMachine {
 
     private mutating func succeeded(_ place: (group: Int, attempt: Int), _ outcome: JobOutcome) {
         state.groups[place.group].attempts[place.attempt].phase = .succeeded
-        if let lock = outcome.backup?.lock { state.groups[place.group].attempts[place.attempt].lock = lock }
         let attempt = state.groups[place.group].attempts[place.attempt]
         record("JobSucceeded", "\(attempt.pod) finished group \(state.groups[place.group].name)")
         guard state.groups.allSatisfy(\.isDone) else {
@@ -108,7 +115,8 @@ extension SessionMachine {
     }
 
     private mutating func failed(_ place: (group: Int, attempt: Int), _ failure: JobFailure) {
-        let isCancelled = failure.code == "cancelled" && state.stopping != nil
+        let isAsked = state.stopping != nil || state.cluster?.endingBecause != nil
+        let isCancelled = failure.code == "cancelled" && isAsked
         state.groups[place.group].attempts[place.attempt].phase = isCancelled ? .cancelled : .failed
         attemptEnded(place, failure)
     }
@@ -123,12 +131,23 @@ extension SessionMachine {
             return
         }
         let text = "attempt \(attempt.number) on \(attempt.pod) failed (\(failure.code)): \(failure.message)"
-        if failure.isRetryable, attempt.number < state.plan.maximumAttempts {
+        if state.cluster?.endingBecause != nil, failure.isRetryable || attempt.phase == .cancelled {
+            record("JobEnded", text)
+            return
+        }
+        let failures = state.groups[place.group].attempts.count { $0.phase == .failed || $0.phase == .lost }
+        let isSpoiled = spoilsRound(state.groups[place.group], failure)
+        if failure.isRetryable, failures < state.plan.maximumAttempts, !isSpoiled || mayBeginAnotherRound {
+            let delay = GoDuration(milliseconds: state.plan.retryDelayMs)
             state.groups[place.group].notBefore = now.adding(milliseconds: state.plan.retryDelayMs)
-            record("Retrying", "\(text); tries again in \(GoDuration(milliseconds: state.plan.retryDelayMs))")
+            if isSpoiled {
+                endRound(because: "\(state.groups[place.group].name): \(text)")
+            } else {
+                record("Retrying", "\(text); tries again in \(delay)")
+            }
         } else {
             record("JobFailed", text)
-            let tries = attempt.number > 1 ? " after \(attempt.number) attempts" : ""
+            let tries = failures > 1 ? " after \(failures) attempts" : ""
             stop(
                 .init(
                     phase: .failed,
@@ -151,6 +170,8 @@ extension SessionMachine {
                 message = "the agent published without a permit"
             } else if result.snapshotID == nil {
                 message = "the agent reported success without a snapshot"
+            } else if let problem = contradictionToCut(result) {
+                message = "the agent \(problem)"
             } else {
                 return nil
             }

@@ -49,11 +49,16 @@ extension SessionMachine {
 
     /// Gives every group that needs one a job on the best member.
     mutating func assignJobs(_ surroundings: Surroundings) {
+        guard surroundings.isSettled, state.cluster?.endingBecause == nil else { return }
         for index in state.groups.indices {
             let group = state.groups[index]
-            guard group.live == nil, !group.isDone else { continue }
+            guard group.live == nil, !group.isDone, mayBegin(group) else { continue }
             if let notBefore = group.notBefore, now < notBefore { continue }
-            guard surroundings.isSettled else { continue }
+            if group.role == .configServer, let reason = surroundings.stoppedBalancer {
+                cannotAssign(index, reason, limitMs: timings.agentWaitMs + timings.maximumDisconnectedMs)
+                if state.stage != .running { return }
+                continue
+            }
             let failed = Set(group.attempts.map(\.agentID))
             let members = surroundings.agents.filter { MemberChoice.group($0) == group.name }
             let choice =
@@ -69,18 +74,23 @@ extension SessionMachine {
             case .chosen(let chosen):
                 assign(chosen, to: index)
             case .none(let reason):
-                let since = group.unassignableSince ?? now
-                if group.unassignableReason != reason {
-                    record("NoMember", "no member of \(group.name) can be used now: \(reason)")
-                }
-                state.groups[index].unassignableSince = since
-                state.groups[index].unassignableReason = reason
-                if now >= since.adding(milliseconds: timings.agentWaitMs) {
-                    let message = "no member of \(group.name) can be used: \(reason)"
-                    stop(.init(phase: .failed, reason: "NoMember", message: message))
-                    return
-                }
+                cannotAssign(index, reason, limitMs: timings.agentWaitMs)
+                if state.stage != .running { return }
             }
+        }
+    }
+
+    private mutating func cannotAssign(_ index: Int, _ reason: String, limitMs: Int64) {
+        let group = state.groups[index]
+        let since = group.unassignableSince ?? now
+        if group.unassignableReason != reason {
+            record("NoMember", "no member of \(group.name) can be used now: \(reason)")
+        }
+        state.groups[index].unassignableSince = since
+        state.groups[index].unassignableReason = reason
+        if now >= since.adding(milliseconds: limitMs) {
+            let message = "no member of \(group.name) can be used: \(reason)"
+            stop(.init(phase: .failed, reason: "NoMember", message: message))
         }
     }
 

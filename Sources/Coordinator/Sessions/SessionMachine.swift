@@ -46,7 +46,7 @@ struct SessionMachine {
 
     private mutating func apply(_ event: SessionEvent) -> SessionAnswer {
         switch event {
-        case .heartbeat(let call, let progress, let lock): return heartbeat(call, progress, lock)
+        case .heartbeat(let call, let pulse): return heartbeat(call, pulse)
         case .contact(let call, let logBytes): return contact(call, logBytes: logBytes)
         case .prepareCommit(let call, let result, let permit): return prepareCommit(call, result, permit)
         case .complete(let call, let outcome, let logBytes): return complete(call, outcome, logBytes: logBytes)
@@ -76,7 +76,10 @@ struct SessionMachine {
             _ = deadlinePassed()
         case .running:
             watchLeases(surroundings)
-            if state.stage == .running, !deadlinePassed() { assignJobs(surroundings) }
+            if state.stage == .running, !deadlinePassed() {
+                beginNextRoundIfPossible()
+                assignJobs(surroundings)
+            }
         case .stopping:
             watchLeases(surroundings)
             endStoppingIfPossible()
@@ -117,21 +120,30 @@ struct SessionMachine {
             }
             return
         }
-        let names = Set(usable.filter { $0.member.role != .arbiter }.map(MemberChoice.group)).sorted()
-        guard let name = names.first, names.count == 1 else {
-            let message =
-                names.isEmpty
-                ? "target \(state.target) has arbiters only"
-                : "target \(state.target) has \(names.count) groups (\(names.joined(separator: ", "))); this version "
-                    + "backs up one replica set or standalone per target: give each its own AppBinding"
+        let topology: Topology
+        switch Topology.decide(usable, target: state.target) {
+        case .found(let found):
+            topology = found
+        case .incomplete(let missing):
+            if now >= state.created.adding(milliseconds: timings.agentWaitMs) {
+                stop(.init(phase: .failed, reason: "NoAgent", message: missing))
+            } else {
+                wait(for: "the whole cluster: \(missing)")
+            }
+            return
+        case .unsupported(let message):
             stop(.init(phase: .failed, reason: "UnsupportedTopology", message: message))
             return
         }
-        if let reason = Self.reasonAgainst(group: name) {
-            stop(.init(phase: .failed, reason: "UnusableGroupName", message: reason))
+        if let reason = reasonAgainst(topology) {
+            stop(.init(phase: .failed, reason: reason.reason, message: reason.message))
             return
         }
-        if state.groups.isEmpty { state.groups = names.map(GroupState.init) }
+        if state.groups.isEmpty {
+            state.groups = topology.groups
+            state.cluster = topology.cluster.map { ClusterState(id: $0.id, shards: $0.shards, now: now) }
+            for remark in topology.remarks { record("Topology", remark) }
+        }
         state.stage = .preparing
         state.waitingFor = nil
         state.notBefore = nil
@@ -140,8 +152,32 @@ struct SessionMachine {
         state.hasRepositoryLocks = true
         effects.append(.prepare)
         if state.preparations == 1 {
-            record("Started", "\(state.kind.rawValue) of \(state.target) began with \(names.joined(separator: ", "))")
+            let names = state.groups.map(\.name).joined(separator: ", ")
+            record("Started", "\(state.kind.rawValue) of \(state.target) began with \(names)")
         }
+    }
+
+    /// Why the session can't work on what there is, or nil.
+    private func reasonAgainst(_ topology: Topology) -> (reason: String, message: String)? {
+        for group in topology.groups {
+            if let reason = Self.reasonAgainst(group: group.name) { return ("UnusableGroupName", reason) }
+        }
+        guard topology.cluster != nil else { return nil }
+        if state.plan.backup?.consistency == Consistency.none {
+            return (
+                "UnsupportedConsistency",
+                "target \(state.target) is a sharded cluster, whose groups have no common point with consistency none; "
+                    + "use lock, snapshot or oplog"
+            )
+        }
+        if let group = state.plan.restore?.group {
+            return (
+                "UnsupportedTopology",
+                "target \(state.target) is a sharded cluster; one group alone (\(group)) can only be restored into a "
+                    + "replica set or a standalone"
+            )
+        }
+        return nil
     }
 
     private mutating func wait(for what: String) {
@@ -181,6 +217,8 @@ struct SessionMachine {
                 return
             }
             state.sourceSession = sources?.session
+            state.cluster?.shardNames = sources?.shardNames
+            for remark in sources?.remarks ?? [] { record("Source", remark) }
         }
         state.stage = .running
         record("RepositoryReady", "repository \(state.plan.repository) is initialised and locked for this session")

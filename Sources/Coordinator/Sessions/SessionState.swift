@@ -49,6 +49,8 @@ struct SessionState: Codable, Sendable, Hashable {
     var hasRepositoryLocks: Bool
     /// One state a group, by name.
     var groups: [GroupState]
+    /// The sharded cluster that the groups make up; nil for a group by itself.
+    var cluster: ClusterState?
     /// Why and since when the session is being stopped.
     var stopping: Outcome?
     var stoppingSince: Timestamp?
@@ -128,6 +130,10 @@ struct SessionPlan: Codable, Sendable, Hashable {
         var from: String
         /// The target whose backup is taken, in the session's namespace.
         var source: String
+        /// The only group of the backup that is taken; nil: all of them.
+        var group: String?
+        /// Groups of the backup → of the target, where they aren't called the same.
+        var groups: [String: String]?
         var conflict: RestoreSpec.Conflict
         var selection: NamespaceSelection
         var usersAndRoles: Bool
@@ -151,6 +157,33 @@ struct SessionPlan: Codable, Sendable, Hashable {
     var repositoryTarget: String { restore?.source ?? target }
 }
 
+/// What a session knows of the sharded cluster that it works on.
+struct ClusterState: Codable, Sendable, Hashable {
+    /// The cluster's own id.
+    var id: String
+    var shards: [ShardIdentity.Shard]
+    /// From 1; a round is one try at a cut that all groups share; with the next one every group begins anew.
+    var round: Int
+    /// What the cluster did to its layout since then concerns the jobs of the round.
+    var roundBegan: Timestamp
+    /// Whether all shards were finished at some moment of the round: the config server may have acted on it.
+    var isClosing: Bool
+    /// The greatest point of all groups, known when the last one was finished; never changes within a round.
+    var cut: ClusterTime?
+    /// Why the round can't be finished any more: its jobs end, then the next one begins.
+    var endingBecause: String?
+    /// For a restore: names of shards in the backup → in the target.
+    var shardNames: [String: String]?
+
+    init(id: String, shards: [ShardIdentity.Shard], now: Timestamp) {
+        self.id = id
+        self.shards = shards
+        round = 1
+        roundBegan = now
+        isClosing = false
+    }
+}
+
 /// One group of a session.
 struct GroupState: Codable, Sendable, Hashable {
     /// What a restore takes for this group.
@@ -161,6 +194,10 @@ struct GroupState: Codable, Sendable, Hashable {
     }
 
     var name: String
+    /// What the group is to the sharded cluster; nil outside of one.
+    var role: ClusterPart.Role?
+    /// The shard's name in the cluster, which need not be the replica set's.
+    var shard: String?
     /// Fence of the newest attempt: grows with every one, and only its holder may publish.
     var fence: Int64
     var attempts: [Attempt]
@@ -171,8 +208,10 @@ struct GroupState: Codable, Sendable, Hashable {
     var unassignableReason: String?
     var source: Source?
 
-    init(name: String) {
+    init(name: String, role: ClusterPart.Role? = nil, shard: String? = nil) {
         self.name = name
+        self.role = role
+        self.shard = shard
         fence = 0
         attempts = []
     }
@@ -209,6 +248,11 @@ struct Attempt: Codable, Sendable, Hashable {
     var isReportedLost: Bool
     var progress: JobProgress?
     var lock: LockReport?
+    /// When the lock was first heard of, minus how long it had been held by then.
+    var lockedAt: Timestamp?
+    var balancer: BalancerReport?
+    /// How far the job is, as far as the session's other jobs must know.
+    var milestone: JobMilestone?
     var permit: String?
     var outcome: JobOutcome?
     var failure: JobFailure?

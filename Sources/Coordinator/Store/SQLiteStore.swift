@@ -198,13 +198,13 @@ final class SQLiteStore: Store {
     // MARK: Locks
 
     func save(_ lock: LockRecord) throws {
-        try write("lock of \(lock.host)") { database in try Self.put(lock, database) }
+        try write("the \(lock.subject)") { database in try Self.put(lock, database) }
     }
 
     private static func put(_ lock: LockRecord, _ database: Database) throws {
         try database.execute(
             sql: "INSERT OR REPLACE INTO lock VALUES (?, ?, ?, ?)",
-            arguments: [lock.jobID, lock.isOpen ? 1 : 0, lock.since.unixMs, Data(try WireJSON.encode(lock))]
+            arguments: [lock.id, lock.isOpen ? 1 : 0, lock.since.unixMs, Data(try WireJSON.encode(lock))]
         )
     }
 

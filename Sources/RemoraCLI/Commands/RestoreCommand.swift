@@ -24,11 +24,43 @@ struct RestoreCommand: AsyncParsableCommand {
     @Option(help: "The Repository it is in, NAME or NAMESPACE/NAME; if left out: that of the target's configuration.")
     var repository: String?
 
+    @Option(help: "Only this group (replica set or shard) of a sharded backup, into a target that has one group.")
+    var group: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Which group of a sharded backup goes into which of the target, if they are called differently; may be given "
+                + "again.",
+            valueName: "from=to"
+        )
+    )
+    var map: [String] = []
+
     @OptionGroup var selection: SelectionOptions
     @OptionGroup var waiting: WaitOptions
     @OptionGroup var namespace: NamespaceOptions
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        if group != nil, !map.isEmpty { throw ValidationError("--group takes one group, --map all: give one of them.") }
+        _ = try groups()
+    }
+
+    /// `--map`, parsed.
+    func groups() throws -> [String: String] {
+        var groups: [String: String] = [:]
+        for text in map {
+            let parts = text.split(separator: "=", omittingEmptySubsequences: false)
+            guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
+                throw ValidationError("'\(text)' maps no group; it looks like 'rs-a=rs-b'.")
+            }
+            guard groups.updateValue(String(parts[1]), forKey: String(parts[0])) == nil else {
+                throw ValidationError("group '\(parts[0])' is mapped twice.")
+            }
+        }
+        return groups
+    }
 
     func run() async throws {
         let client = try connection.client()
@@ -44,6 +76,8 @@ struct RestoreCommand: AsyncParsableCommand {
         if !selection.exclude.isEmpty { request.exclude = selection.exclude }
         let renames = try selection.renames()
         if !renames.isEmpty { request.renames = renames }
+        request.group = group
+        if !map.isEmpty { request.groups = try groups() }
         if selection.noUsers { request.usersAndRoles = false }
         request.requestedBy = Surroundings.current.requester
         try await waiting.conclude(try await client.restore(request), client, output)

@@ -101,7 +101,7 @@ import Testing
         let attempt = try #require(session.attempt)
         func note(_ report: LockReport, _ record: LockRecord?, _ seconds: Int64) -> LockRecord? {
             LockLedger.note(
-                report,
+                .init(report),
                 of: attempt,
                 in: session.state,
                 group: "rs0",

@@ -10,6 +10,7 @@ struct SessionHarness {
     var agents: [AgentSnapshot]
     var busyWith: ResourceKey?
     var isSettled = true
+    var stoppedBalancer: String?
     var effects: [SessionEffect] = []
     var events: [String] = []
 
@@ -103,7 +104,9 @@ struct SessionHarness {
     }
 
     mutating func observe() {
-        send(.observed(Surroundings(agents: agents, busyWith: busyWith, isSettled: isSettled)))
+        var surroundings = Surroundings(agents: agents, busyWith: busyWith, isSettled: isSettled)
+        surroundings.stoppedBalancer = stoppedBalancer
+        send(.observed(surroundings))
     }
 
     mutating func advance(seconds: Int64) {
@@ -135,7 +138,7 @@ struct SessionHarness {
     }
 
     @discardableResult mutating func heartbeat(lock: LockReport? = nil) -> SessionAnswer {
-        send(.heartbeat(call, JobProgress(step: "dump"), lock))
+        send(.heartbeat(call, JobPulse(progress: JobProgress(step: "dump"), lock: lock)))
     }
 
     static func result(group: String = "rs0", snapshot: String? = "5nap") -> BackupResult {

@@ -21,7 +21,7 @@ import Testing
         session.advance(seconds: 30)
         session.observe()
         #expect(session.attempt?.pod == "mongo-1")
-        #expect(session.send(.heartbeat(first, JobProgress(), nil)) == .refused(.fenced))
+        #expect(session.send(.heartbeat(first, JobPulse(progress: JobProgress()))) == .refused(.fenced))
         #expect(
             session.send(.prepareCommit(first, SessionHarness.result(), permit: "p")) == .refused(.fenced)
         )

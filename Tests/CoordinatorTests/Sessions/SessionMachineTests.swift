@@ -149,7 +149,7 @@ import Testing
         #expect(session.attempt?.pod == "mongo-1")
         #expect(session.attempt?.fence == 2)
         #expect(session.attempt?.jobID != first.jobID)
-        #expect(session.send(.heartbeat(first, JobProgress(), nil)) == .refused(.fenced))
+        #expect(session.send(.heartbeat(first, JobPulse(progress: JobProgress()))) == .refused(.fenced))
     }
 
     @Test("a failure that can't be helped, or one too many, fails the session")
@@ -277,11 +277,11 @@ import Testing
         session.assign()
         var call = session.call
         call.fence += 1
-        #expect(session.send(.heartbeat(call, JobProgress(), nil)) == .refused(.fenced))
+        #expect(session.send(.heartbeat(call, JobPulse(progress: JobProgress()))) == .refused(.fenced))
         #expect(session.send(.complete(call, JobOutcome(), logBytes: 0)) == .refused(.fenced))
         call = session.call
         call.agentID = "uid-mongo-1"
-        #expect(session.send(.heartbeat(call, JobProgress(), nil)) == .refused(.notYours))
+        #expect(session.send(.heartbeat(call, JobPulse(progress: JobProgress()))) == .refused(.notYours))
         #expect(session.send(.complete(call, JobOutcome(), logBytes: 0)) == .refused(.notYours))
         call.jobID = "unknown"
         #expect(session.send(.contact(call, logBytes: 0)) == .refused(.unknownJob))

@@ -110,7 +110,7 @@ struct SeededGenerator: RandomNumberGenerator {
         case 0..<40:
             return .observed(Surroundings(agents: session.agents, busyWith: nil, isSettled: true))
         case 40..<65:
-            return .heartbeat(call, JobProgress(step: "dump"), nil)
+            return .heartbeat(call, JobPulse(progress: JobProgress(step: "dump")))
         case 65..<75:
             return .prepareCommit(call, SessionHarness.result(snapshot: nil), permit: "p\(session.now.unixMs)")
         case 75..<84:

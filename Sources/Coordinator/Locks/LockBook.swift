@@ -1,0 +1,172 @@
+import BackupModel
+
+/// The open records of the ledger, and what becomes of them: values to values, so that it can be simulated.
+///
+/// Whoever keeps the book stores a changed record before it lets the change count.
+struct LockBook: Sendable, Hashable {
+    /// What has become of one record.
+    struct Change: Sendable, Hashable {
+        enum Kind: Sendable, Hashable {
+            /// It is known to be gone.
+            case ended
+            /// An agent is to release it.
+            case release(pod: String)
+            /// It should be released, and nobody can.
+            case helpless
+        }
+
+        var kind: Kind
+        /// As it is from now on.
+        var record: LockRecord
+        var reason: String
+    }
+
+    /// Open records by their ids.
+    private(set) var open: [String: LockRecord] = [:]
+    /// What nobody can release, in words, by ids of records.
+    private(set) var helpless: [String: String] = [:]
+
+    /// Takes a record in; one that has ended goes.
+    mutating func keep(_ record: LockRecord) {
+        open[record.id] = record.isOpen ? record : nil
+        if !record.isOpen { helpless[record.id] = nil }
+    }
+
+    /// What a step of a session means for the ledger.
+    ///
+    /// - Returns: records that began or ended, which must be stored, and those whose moments only moved on.
+    func changes(
+        _ before: SessionState,
+        _ after: SessionState,
+        _ now: Timestamp
+    ) -> (durable: [LockRecord], refreshed: [LockRecord]) {
+        var durable: [LockRecord] = []
+        var refreshed: [LockRecord] = []
+        for group in after.groups {
+            guard let attempt = group.attempts.last else { continue }
+            let old = before.find(job: attempt.jobID).map { before.groups[$0.group].attempts[$0.attempt] }
+            let isHeard = old?.lastContact != attempt.lastContact
+            var holdings: [LockLedger.Holding] = []
+            if let lock = attempt.lock, isHeard || old?.lock != lock { holdings.append(.init(lock)) }
+            if let balancer = attempt.balancer, isHeard || old?.balancer != balancer {
+                holdings.append(.init(balancer, host: attempt.host))
+            }
+            for report in holdings {
+                let known = open[LockRecord.id(attempt.jobID, report.kind)]
+                if !report.isHeld, known == nil { continue }
+                guard
+                    let record = LockLedger.note(
+                        report,
+                        of: attempt,
+                        in: after,
+                        group: group.name,
+                        record: known,
+                        now: now
+                    )
+                else { continue }
+                if known?.isOpen == record.isOpen, known?.wasOn == record.wasOn {
+                    refreshed.append(record)
+                } else {
+                    durable.append(record)
+                }
+            }
+        }
+        return (durable, refreshed)
+    }
+
+    /// A balancer of the target that is still stopped by an earlier job, in words; nil when there is none.
+    func stoppedBalancer(of target: ResourceKey) -> String? {
+        open.values.filter { $0.target == target && $0.isBalancer }.min { ($0.since, $0.id) < ($1.since, $1.id) }
+            .map { "\($0.pod) stopped the balancer for session \($0.session), and it is not given back yet" }
+    }
+
+    /// Ends what is gone, and has released what its agents don't release.
+    ///
+    /// - Parameters:
+    ///   - now: the coordinator's clock.
+    ///   - timings: leases and graces.
+    ///   - isComplete: whether a job has told how it ended.
+    ///   - agents: the agents of a target.
+    /// - Returns: what has changed; ``keep(_:)`` makes it count.
+    mutating func watch(
+        _ now: Timestamp,
+        _ timings: SessionTimings,
+        isComplete: (String) -> Bool,
+        agents: (ResourceKey) -> [AgentSnapshot]
+    ) -> [Change] {
+        var changes: [Change] = []
+        for (id, known) in open.sorted(by: { $0.key < $1.key }) {
+            var record = known
+            let decision = LockLedger.decide(
+                record,
+                isComplete: isComplete(record.jobID),
+                agents: agents(record.target),
+                now: now,
+                timings: timings
+            )
+            switch decision {
+            case .keep:
+                continue
+            case .ended(let reason):
+                record.endedAt = now
+                record.endedBy = reason
+                changes.append(Change(kind: .ended, record: record, reason: reason))
+            case .helpless(let reason):
+                let isNews = helpless[id] == nil
+                let what =
+                    record.isBalancer
+                    ? "the balancer of \(record.group) may be stopped" : "member \(record.host) may be locked"
+                helpless[id] = "\(what): \(reason)"
+                if isNews { changes.append(Change(kind: .helpless, record: record, reason: reason)) }
+            case .release(let helper, let reason):
+                helpless[id] = nil
+                record.beginRelease(helper, now)
+                changes.append(Change(kind: .release(pod: helper.pod), record: record, reason: reason))
+            }
+        }
+        return changes
+    }
+
+    /// The record that a release job is about, or nil when the job is no release.
+    func record(ofRelease jobID: String) -> LockRecord? {
+        open.values.first { $0.releases.contains { $0.jobID == jobID } }
+    }
+
+    /// The releases that an agent is to carry out.
+    func releases(for agentID: String) -> [(record: LockRecord, release: LockRecord.Release)] {
+        open.values.sorted { $0.id < $1.id }.compactMap { record in
+            guard let release = record.releases.last, release.endedAt == nil, release.agentID == agentID else {
+                return nil
+            }
+            return (record, release)
+        }
+    }
+}
+
+extension LockRecord {
+    /// Sends an agent; an older try that wasn't answered counts as failed.
+    mutating func beginRelease(_ helper: AgentSnapshot, _ now: Timestamp) {
+        if let last = releases.indices.last, releases[last].endedAt == nil {
+            releases[last].endedAt = now
+            releases[last].failure = JobFailure(code: "timeout", message: "no answer", isRetryable: true)
+        }
+        releases.append(
+            Release(
+                jobID: JobID.make(session: "release \(id)", pod: helper.agentID, attempt: releases.count + 1),
+                agentID: helper.agentID,
+                pod: helper.pod,
+                assignedAt: now
+            )
+        )
+    }
+
+    /// Takes in how a release ended.
+    mutating func endRelease(_ jobID: String, _ outcome: JobOutcome, _ now: Timestamp) {
+        guard let index = releases.firstIndex(where: { $0.jobID == jobID }) else { return }
+        releases[index].endedAt = now
+        releases[index].failure = outcome.failure
+        guard outcome.failure == nil else { return }
+        endedAt = now
+        endedBy = "released over the network by \(releases[index].pod)"
+    }
+}
