@@ -176,6 +176,9 @@ public struct JobFailure: Codable, Sendable, Hashable, Error, CustomStringConver
     /// Whether a new attempt, perhaps on another member, can help.
     public var isRetryable: Bool
 
+    /// The code of a job whose agent died, left or fell silent in the middle of it.
+    public static let lostCode = "lost"
+
     /// Makes a failure.
     public init(code: String, message: String, isRetryable: Bool) {
         self.code = code

@@ -145,7 +145,8 @@ public struct RetryingStore<Base: ObjectStore>: ObjectStore {
                         "; gave up after \(failures) \(failures == 1 ? "try" : "tries") in \(Self.seconds(spent))"
                     throw error
                 }
-                onRetry("try \(failures + 1) of \(policy.attempts) follows in \(Self.seconds(pause)): \(error.message)")
+                let limit = policy.attempts == .max ? "" : " of \(policy.attempts)"
+                onRetry("try \(failures + 1)\(limit) follows in \(Self.seconds(pause)): \(error.message)")
                 try await timing.sleep(pause)
             }
         }

@@ -172,6 +172,30 @@ struct JobTests {
         }
     }
 
+    @Test("what a cancelled restore left in its target is reported with the cancel")
+    func cancelledRestore() async throws {
+        try await AgentHarness.with { harness in
+            let engine = FakeEngine { context in
+                guard context.jobID == "job2" else { return }
+                do {
+                    try await Task.sleep(for: .seconds(60))
+                } catch {
+                    throw JobFailure(code: "cancelled", message: "h:1 is partially restored", isRetryable: false)
+                }
+            }
+            harness.want(harness.backup("job1"))
+            let outcome = try await harness.runningAgent(engine) {
+                let snapshotID = try await harness.outcome("job1").backup?.snapshotID ?? ""
+                harness.want(harness.restore("job2", snapshotID: snapshotID))
+                try await eventually("the restore runs") { engine.seen.restores == 1 }
+                harness.coordinator.change { $0.desire["job2"] = .cancel }
+                return try await harness.outcome("job2")
+            }
+            #expect(outcome.failure?.code == "cancelled")
+            #expect(outcome.failure?.message == "cancelled on request; h:1 is partially restored")
+        }
+    }
+
     @Test("a job that was cancelled before it began is reported without running")
     func cancelledBefore() async throws {
         try await AgentHarness.with { harness in

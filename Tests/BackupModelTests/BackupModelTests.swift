@@ -117,6 +117,8 @@ import Testing
         #expect(s3.url == "s3:https://127.0.0.1:8333/b/p")
         let amazon = StorageBackend(s3: .init(bucket: "b", region: "eu-central-1"), storageSecretName: "s")
         #expect(amazon.url == "s3:https://s3.eu-central-1.amazonaws.com/b?region=eu-central-1")
+        let hasty = StorageBackend(s3: .init(bucket: "b", retrySeconds: 30), storageSecretName: "s")
+        #expect(hasty.url == "s3:https://s3.us-east-1.amazonaws.com/b?retry-seconds=30")
         #expect(amazon.url(below: "x/y") == "s3:https://s3.eu-central-1.amazonaws.com/b/x/y?region=eu-central-1")
     }
 
@@ -126,6 +128,8 @@ import Testing
         #expect(spec.problems().map(\.path) == ["backend.local"])
         spec.backend.local = .init(mountPath: "relative/../x")
         #expect(spec.problems().map(\.path) == ["backend.local.mountPath", "backend.local.mountPath"])
+        spec.backend = StorageBackend(s3: .init(bucket: "b", retrySeconds: 0), storageSecretName: "s")
+        #expect(spec.problems().map(\.path) == ["backend.s3.retrySeconds"])
     }
 
     @Test("users and roles can't come back with a part of the data only")

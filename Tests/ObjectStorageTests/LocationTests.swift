@@ -33,6 +33,7 @@ struct LocationTests {
                 "s3:http://h/bkt/p?region=eu&addressing=virtual-host&insecure-tls=true",
                 S3(endpoint: "http://h", bucket: "bkt", prefix: "p", region: "eu", pathStyle: false, insecureTLS: true)
             ),
+            ("s3://bkt?retry-seconds=7", S3(bucket: "bkt", retrySeconds: 7)),
             (
                 "s3://bkt?endpoint=https://h:1&addressing=path",
                 S3(endpoint: "https://h:1", bucket: "bkt", pathStyle: true)
@@ -42,12 +43,24 @@ struct LocationTests {
         }
     }
 
+    @Test("a location's own time to try again takes the place of the number of tries; a caller in a hurry stays in one")
+    func retryPolicy() {
+        let patient = S3(bucket: "bkt", retrySeconds: 3600).retryPolicy(within: nil)
+        #expect(patient.totalTime == .seconds(3600) && patient.attempts == .max)
+        let hurried = S3(bucket: "bkt", retrySeconds: 3600).retryPolicy(within: RetryPolicy(totalTime: .seconds(10)))
+        #expect(hurried.totalTime == .seconds(10) && hurried.attempts == RetryPolicy().attempts)
+        let short = S3(bucket: "bkt", retrySeconds: 5).retryPolicy(within: RetryPolicy(totalTime: .seconds(10)))
+        #expect(short.totalTime == .seconds(5))
+        #expect(S3(bucket: "bkt").retryPolicy(within: nil).attempts == RetryPolicy().attempts)
+    }
+
     @Test(
         "refuses what makes no sense, in one sentence",
         arguments: [
             "", "s3:", "s3://", "s3:https://", "s3:https://host", "s3:https://host/", "s3:host", "s3://b",
             "s3:https://h/b",
-            "s3:https://h/bucket?colour=red", "s3:https://h/bucket?addressing=maybe", "s3:https://h/bucket/../x",
+            "s3:https://h/bucket?colour=red", "s3:https://h/bucket?addressing=maybe",
+            "s3:https://h/bucket?retry-seconds=0", "s3:https://h/bucket?retry-seconds=soon", "s3:https://h/bucket/../x",
             "s3:https://h/buck et", "s3:https://h:x y/bucket", "gs:bucket:/", "azure:x:/", "sftp:host:/x",
             "rest:https://h/",
             "https://h/bucket", "ftp://h/x", "file://host/x", "file:x", "file:///%zz", "local:", "line\nbreak", "c:x",

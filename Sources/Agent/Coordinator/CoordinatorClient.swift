@@ -215,10 +215,12 @@ final class CoordinatorClient: Sendable {
             return try await http.send(request)
         } catch let error as HTTPClientError {
             try Task.checkCancellation()
+            let isUntrusted = error.code == .tls && !error.isTransient
+            let hint = isUntrusted ? "; give the authority that signed it with --ca-file (REMORA_CA_FILE)" : ""
             throw CoordinatorCallError(
                 kind: error.code == .invalidURL ? .rejected : .retryable(after: .zero),
                 code: "noConnection",
-                message: "no answer from the coordinator: \(error.message)"
+                message: "no answer from the coordinator: \(error.message)\(hint)"
             )
         }
     }

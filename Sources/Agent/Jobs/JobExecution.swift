@@ -103,14 +103,13 @@ struct JobExecution: Sendable {
             default: nil
             }
         guard var failure = reason.failure(after: limit) else { return nil }
-        // What went wrong while cleaning up must not get lost behind the reason for stopping.
-        if !Self.isCancellation(error) { failure.message += "; while stopping: \(described.message)" }
+        // What was left behind or went wrong while cleaning up must not get lost behind the reason for stopping.
+        switch error {
+        case is CancellationError: break
+        case let left as JobFailure where left.code == "cancelled": failure.message += "; \(described.message)"
+        default: failure.message += "; while stopping: \(described.message)"
+        }
         return failure
-    }
-
-    private static func isCancellation(_ error: any Error) -> Bool {
-        if error is CancellationError { return true }
-        return (error as? JobFailure)?.code == "cancelled"
     }
 
     // MARK: Beside the work

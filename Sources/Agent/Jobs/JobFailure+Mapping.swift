@@ -53,7 +53,12 @@ extension JobFailure {
 
     private static func classify(_ error: ObjectStorageError, message: String) -> JobFailure {
         switch error.code {
-        case .unavailable: JobFailure(code: "storageUnavailable", message: message, isRetryable: true)
+        case .unavailable:
+            JobFailure(
+                code: "storageUnavailable",
+                message: "\(message): check that the storage runs and that it can be reached from this agent's pod",
+                isRetryable: true
+            )
         case .noSpace: JobFailure(code: "storageFull", message: message, isRetryable: false)
         case .accessDenied: JobFailure(code: "storageAccessDenied", message: message, isRetryable: false)
         case .corrupt: JobFailure(code: "repositoryDamaged", message: message, isRetryable: false)

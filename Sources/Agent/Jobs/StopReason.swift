@@ -33,7 +33,7 @@ enum StopReason: Sendable, Hashable {
             return JobFailure(
                 code: "leaseLapsed",
                 message: "the restore was stopped because the coordinator could not be reached for longer than the "
-                    + "lease\(time): the target is half restored; restore again when the coordinator is back",
+                    + "lease\(time), so the target may be half restored: restore again when it is back",
                 isRetryable: false
             )
         case .disconnected:
@@ -62,7 +62,7 @@ enum StopReason: Sendable, Hashable {
 extension JobFailure {
     /// The process died while it ran the job.
     static let lost = JobFailure(
-        code: "lost",
+        code: lostCode,
         message: "the agent's process ended while the job ran (killed, out of memory, or the node went away)",
         isRetryable: true
     )

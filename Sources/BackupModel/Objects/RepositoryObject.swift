@@ -80,6 +80,10 @@ public struct StorageBackend: Codable, Sendable, Hashable {
         public var region: String?
         /// Accept any certificate: for tests only.
         public var insecureTLS: Bool?
+        /// Seconds from 1 to 86 400 for which a call that fails is tried again before its job fails.
+        ///
+        /// Absent: 20 tries, which take some minutes.
+        public var retrySeconds: Int?
 
         /// Makes one.
         public init(
@@ -87,13 +91,15 @@ public struct StorageBackend: Codable, Sendable, Hashable {
             bucket: String,
             prefix: String? = nil,
             region: String? = nil,
-            insecureTLS: Bool? = nil
+            insecureTLS: Bool? = nil,
+            retrySeconds: Int? = nil
         ) {
             self.endpoint = endpoint
             self.bucket = bucket
             self.prefix = prefix
             self.region = region
             self.insecureTLS = insecureTLS
+            self.retrySeconds = retrySeconds
         }
     }
 
@@ -128,6 +134,7 @@ public struct StorageBackend: Codable, Sendable, Hashable {
         var options: [String] = []
         if let region = s3.region { options.append("region=\(region)") }
         if s3.insecureTLS == true { options.append("insecure-tls=true") }
+        if let seconds = s3.retrySeconds { options.append("retry-seconds=\(seconds)") }
         return "s3:" + place + (options.isEmpty ? "" : "?" + options.joined(separator: "&"))
     }
 
@@ -158,6 +165,9 @@ public struct StorageBackend: Codable, Sendable, Hashable {
             }
             if let region = s3.region, ResourceName.reasonAgainst(region) != nil {
                 found.append(FieldProblem("s3.region", "is '\(region)'; a region looks like eu-central-1"))
+            }
+            if let seconds = s3.retrySeconds, !(1...86_400).contains(seconds) {
+                found.append(FieldProblem("s3.retrySeconds", "is \(seconds); allowed: 1 to 86400"))
             }
             if let endpoint = s3.endpoint, endpoint.contains("?") {
                 found.append(FieldProblem("s3.endpoint", "must be a host or URL without options"))

@@ -125,7 +125,12 @@ struct PeopleAPI: Sendable {
                 requestedBy: nil
             )
             do {
-                let (manifests, problems) = try await keeper.manifests(plan, namespace: key.namespace, target: name)
+                let (manifests, problems) = try await keeper.manifests(
+                    plan,
+                    namespace: key.namespace,
+                    target: name,
+                    isHurried: true
+                )
                 for problem in problems { logger.warning("\(problem)") }
                 views += manifests.map { BackupView($0) }
             } catch {

@@ -84,19 +84,11 @@ struct EffectPerformer: Sendable {
         } catch {
             problems.append("logs could not be archived and stay with the coordinator: \(error)")
         }
-        var lockProblem: String?
-        for attempt in 0..<3 {
-            do {
-                try await keeper.removeLocks(of: session)
-                lockProblem = nil
-                break
-            } catch {
-                lockProblem = "lock files could not be removed: \(error); the next session removes them"
-                if !error.isRetryable || attempt == 2 { break }
-                try? await Task.sleep(for: .seconds(1))  // as above
-            }
+        do {
+            try await keeper.removeLocks(of: session)
+        } catch {
+            problems.append("lock files could not be removed: \(error); the next session removes them")
         }
-        if let lockProblem { problems.append(lockProblem) }
         return .cleaned(problem: problems.isEmpty ? nil : problems.joined(separator: "; "))
     }
 

@@ -48,18 +48,22 @@ final class RepositoryKeeper: Sendable {
         return password
     }
 
-    private func store(_ plan: SessionPlan, _ secret: SecretValues) throws -> any ObjectStore {
-        try StorageLocation(plan.backend.url).open(credentials: StorageCredentials(secret.storage))
-    }
+    /// Storage that doesn't answer is tried again for so long while a person waits for the answer.
+    private static let whileSomebodyWaits = RetryPolicy(totalTime: .seconds(10))
+    /// And for so long when a session tidies up, whose outcome is known and for whose end the next one waits.
+    private static let whileTidying = RetryPolicy(totalTime: .seconds(20))
 
     /// Runs storage work, and makes one sentence of whatever goes wrong.
     private func work<Value: Sendable>(
         _ plan: SessionPlan,
+        _ policy: RetryPolicy? = nil,
         _ body: (any ObjectStore, SecretValues) async throws -> Value
     ) async throws(StorageFailure) -> Value {
         let secret = try secret(of: plan)
         do {
-            return try await body(try store(plan, secret), secret)
+            let location = try StorageLocation(plan.backend.url)
+            let store = try location.open(credentials: StorageCredentials(secret.storage), policy: policy)
+            return try await body(store, secret)
         } catch let error as StorageFailure {
             throw error
         } catch {
@@ -198,7 +202,7 @@ final class RepositoryKeeper: Sendable {
     /// Removes a session's lock files, also those that an earlier process of the coordinator wrote.
     func removeLocks(of session: SessionState) async throws(StorageFailure) {
         held.withLock { $0[session.key] = nil }
-        try await work(session.plan) { store, secret in
+        try await work(session.plan, Self.whileTidying) { store, secret in
             let password = try RepositoryPassword(trimming: try self.password(secret, session.plan))
             for group in session.groups {
                 let place = self.place(group.source?.group ?? group.name, session, store)
@@ -239,12 +243,21 @@ final class RepositoryKeeper: Sendable {
     }
 
     /// All manifests of a target, newest first; those that can't be read are named.
+    ///
+    /// - Parameters:
+    ///   - plan: names the repository.
+    ///   - namespace: of the target.
+    ///   - target: its name.
+    ///   - isHurried: a person waits, so storage that doesn't answer is given up soon.
+    /// - Returns: the manifests, and a sentence for each that can't be read.
+    /// - Throws: ``StorageFailure``.
     func manifests(
         _ plan: SessionPlan,
         namespace: String,
-        target: String
+        target: String,
+        isHurried: Bool = false
     ) async throws(StorageFailure) -> (manifests: [SessionManifest], problems: [String]) {
-        try await work(plan) { store, _ in
+        try await work(plan, isHurried ? Self.whileSomebodyWaits : nil) { store, _ in
             var found: [SessionManifest] = []
             var problems: [String] = []
             for object in try await store.list(prefix: StorageLayout.manifests(namespace: namespace, target: target))
@@ -290,7 +303,9 @@ final class RepositoryKeeper: Sendable {
             session: session.key.name,
             pod: pod
         )
-        try await work(session.plan) { store, _ in try await store.put(key, try Zstandard.compress(bytes)) }
+        try await work(session.plan, Self.whileTidying) { store, _ in
+            try await store.put(key, try Zstandard.compress(bytes))
+        }
     }
 
     /// A job's log from beside the backup; nil when there is none.
@@ -301,7 +316,7 @@ final class RepositoryKeeper: Sendable {
             session: session.key.name,
             pod: pod
         )
-        return try await work(session.plan) { store, _ in
+        return try await work(session.plan, Self.whileSomebodyWaits) { store, _ in
             do {
                 return try Zstandard.decompress(try await store.get(key))
             } catch let error as ObjectStorageError where error.code == .notFound {

@@ -47,9 +47,10 @@ extension SessionMachine {
                 state.groups[group].attempts[last].desire = .abort
                 state.groups[group].attempts[last].endedAt = now
                 let pod = state.groups[group].attempts[last].pod
+                let isBegun = state.groups[group].attempts[last].startedAt != nil
                 let failure = JobFailure(
-                    code: "lost",
-                    message: "the agent did not say that the job has stopped",
+                    code: JobFailure.lostCode,
+                    message: "the agent did not say that the job has stopped\(isBegun ? remainder : "")",
                     isRetryable: false
                 )
                 state.groups[group].attempts[last].failure = failure
@@ -57,7 +58,19 @@ extension SessionMachine {
             }
         }
         guard state.groups.allSatisfy({ $0.live == nil }) else { return }
-        clean(outcome)
+        clean(withLeftovers(outcome))
+    }
+
+    /// A restore that was stopped by somebody or something else: its jobs know what they left in the target.
+    private func withLeftovers(_ outcome: SessionState.Outcome) -> SessionState.Outcome {
+        guard state.kind == .restore else { return outcome }
+        var outcome = outcome
+        for attempt in state.groups.compactMap(\.attempts.last) where attempt.startedAt != nil {
+            // The failure that stopped the session is in its message already.
+            guard let failure = attempt.failure, !outcome.message.contains(failure.message) else { continue }
+            outcome.message += "; \(attempt.pod): \(failure.message)"
+        }
+        return outcome
     }
 
     /// The outcome is known: what remains is tidying up, which can't change it.

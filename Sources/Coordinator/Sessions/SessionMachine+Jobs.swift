@@ -123,6 +123,11 @@ extension SessionMachine {
 
     /// An attempt is over without success: another one, or the end.
     mutating func attemptEnded(_ place: (group: Int, attempt: Int), _ failure: JobFailure) {
+        var failure = failure
+        // Whoever was lost can't say what he left behind.
+        if failure.code == JobFailure.lostCode, state.groups[place.group].attempts[place.attempt].startedAt != nil {
+            failure.message += remainder
+        }
         state.groups[place.group].attempts[place.attempt].failure = failure
         state.groups[place.group].attempts[place.attempt].endedAt = now
         let attempt = state.groups[place.group].attempts[place.attempt]
@@ -156,6 +161,13 @@ extension SessionMachine {
                 )
             )
         }
+    }
+
+    /// What a job of this session that was lost in the middle may have left in its target.
+    var remainder: String {
+        guard let restore = state.plan.restore else { return "" }
+        let remedy = restore.conflict == .dropCollections ? "" : " with --drop (conflict DropCollections)"
+        return "; the target may hold a part of the backup: repeat the restore\(remedy)"
     }
 
     private func contradiction(in outcome: JobOutcome, of attempt: Attempt) -> JobFailure? {

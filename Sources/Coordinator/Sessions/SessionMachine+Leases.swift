@@ -44,7 +44,7 @@ extension SessionMachine {
     private mutating func giveUp(_ place: (group: Int, attempt: Int), _ message: String) {
         state.groups[place.group].attempts[place.attempt].phase = .lost
         state.groups[place.group].attempts[place.attempt].desire = .abort
-        attemptEnded(place, JobFailure(code: "lost", message: message, isRetryable: true))
+        attemptEnded(place, JobFailure(code: JobFailure.lostCode, message: message, isRetryable: true))
     }
 
     /// Gives every group that needs one a job on the best member.

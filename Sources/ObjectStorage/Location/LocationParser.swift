@@ -110,9 +110,14 @@ struct LocationParser {
             case ("addressing", "virtual-host"): location.pathStyle = false
             case ("insecure-tls", "true"): location.insecureTLS = true
             case ("insecure-tls", "false"): location.insecureTLS = false
+            case ("retry-seconds", let text?):
+                guard let seconds = Int(text), (1...86_400).contains(seconds) else {
+                    throw refuse("retry-seconds is '\(text)'; allowed: 1 to 86400")
+                }
+                location.retrySeconds = seconds
             default:
                 throw refuse(
-                    "the option '\(parts.first ?? "")' isn't one or its value isn't; there are region=, addressing=path|virtual-host, insecure-tls=true|false and, for s3://bucket, endpoint="
+                    "the option '\(parts.first ?? "")' isn't one or its value isn't; there are region=, addressing=path|virtual-host, insecure-tls=true|false, retry-seconds= and, for s3://bucket, endpoint="
                 )
             }
         }

@@ -6,7 +6,8 @@
 ///   `localhost` or ends with `.amazonaws.com`.
 ///
 /// S3 forms may end with options: `?region=eu-west-1&addressing=path&endpoint=https://host&insecure-tls=true`, where
-/// `addressing` is `path` or `virtual-host` and `endpoint` goes with `s3://bucket/prefix`.
+/// `addressing` is `path` or `virtual-host` and `endpoint` goes with `s3://bucket/prefix`; `retry-seconds=60` says for how
+/// long a call that fails is tried again.
 public struct StorageLocation: Sendable, Hashable {
     /// The kinds of stores.
     public enum Kind: Sendable, Hashable {
@@ -30,6 +31,8 @@ public struct StorageLocation: Sendable, Hashable {
         public var pathStyle: Bool?
         /// Accept any certificate.
         public var insecureTLS: Bool
+        /// Seconds for which calls that fail are tried again; nil: what `open` is told.
+        public var retrySeconds: Int?
 
         /// Makes one from its parts, which are checked when it is opened.
         public init(
@@ -38,7 +41,8 @@ public struct StorageLocation: Sendable, Hashable {
             prefix: String = "",
             region: String? = nil,
             pathStyle: Bool? = nil,
-            insecureTLS: Bool = false
+            insecureTLS: Bool = false,
+            retrySeconds: Int? = nil
         ) {
             self.endpoint = endpoint
             self.bucket = bucket
@@ -46,6 +50,7 @@ public struct StorageLocation: Sendable, Hashable {
             self.region = region
             self.pathStyle = pathStyle
             self.insecureTLS = insecureTLS
+            self.retrySeconds = retrySeconds
         }
     }
 
@@ -70,21 +75,23 @@ public struct StorageLocation: Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - credentials: what opens it; not needed for a directory.
-    ///   - policy: how often and how long calls are tried again.
+    ///   - policy: how often and how long calls are tried again, for a caller in a hurry; nil: what the location says by
+    ///     `retrySeconds`, or else some minutes. A shorter `retrySeconds` wins in any case.
     ///   - onRetry: told before each further try, for the log.
     /// - Returns: the store.
     /// - Throws: `ObjectStorageError` with code `.invalidConfiguration`.
     public func open(
         credentials: StorageCredentials = StorageCredentials([:]),
-        policy: RetryPolicy = RetryPolicy(),
+        policy: RetryPolicy? = nil,
         onRetry: @escaping @Sendable (String) -> Void = { _ in }
     ) throws -> any ObjectStore {
         switch kind {
         case .directory(let path):
-            return RetryingStore(try DirectoryStore(path: path), policy: policy, onRetry: onRetry)
+            let store = try DirectoryStore(path: path)
+            return RetryingStore(store, policy: policy ?? RetryPolicy(), onRetry: onRetry)
         case .s3(let s3):
             let store = try S3Store(try s3.configuration(credentials, location: description))
-            return RetryingStore(store, policy: policy, onRetry: onRetry)
+            return RetryingStore(store, policy: s3.retryPolicy(within: policy), onRetry: onRetry)
         }
     }
 
@@ -115,6 +122,15 @@ extension StorageLocation: CustomStringConvertible {
 }
 
 extension StorageLocation.S3Location {
+    /// How calls are tried again: as a caller in a hurry wants it, at most as long as the location says.
+    func retryPolicy(within wanted: RetryPolicy?) -> RetryPolicy {
+        guard let retrySeconds else { return wanted ?? RetryPolicy() }
+        // Who gives a time means the time, not a number of tries that is used up before.
+        var policy = wanted ?? RetryPolicy(attempts: .max, totalTime: .seconds(retrySeconds))
+        policy.totalTime = min(policy.totalTime, .seconds(retrySeconds))
+        return policy
+    }
+
     /// All that an S3 store needs.
     ///
     /// - Throws: `ObjectStorageError` with code `.invalidConfiguration`, naming what is missing.

@@ -100,12 +100,8 @@ enum SessionText {
         switch session.phase {
         case .succeeded: return nil
         case .cancelled:
-            return CommandFailure(
-                .cancelled,
-                "\(session.kind.rawValue) \(name) was cancelled \(after)\(why)",
-                hint: session.kind == .restore
-                    ? "the target may hold a part of the backup now: restore again with --drop" : nil
-            )
+            // A restore's message says itself what it left in the target.
+            return CommandFailure(.cancelled, "\(session.kind.rawValue) \(name) was cancelled \(after)\(why)")
         case .skipped: return CommandFailure(.refused, "\(session.kind.rawValue) \(name) was skipped\(why)")
         default:
             let failed = session.hosts.last { $0.failure != nil }?.failure

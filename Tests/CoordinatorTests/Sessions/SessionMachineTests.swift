@@ -179,6 +179,48 @@ import Testing
         #expect(session.state.outcome?.phase == .failed)
     }
 
+    @Test("a restore that is lost, cancelled or too late says what may be in the target and what to do")
+    func restoreLeavesSomething() {
+        func interrupted(_ interrupt: (inout SessionHarness) -> Void) -> String {
+            var session = SessionHarness(kind: .restore)
+            session.assign()
+            session.heartbeat()
+            interrupt(&session)
+            session.observe()
+            #expect(session.state.outcome != nil)
+            return session.state.outcome?.message ?? ""
+        }
+        let lost = interrupted { session in
+            session.restartAgent()
+            session.advance(seconds: 75)
+        }
+        #expect(lost.contains("may hold a part of the backup") && lost.contains("--drop"), "\(lost)")
+        let reported = interrupted { session in
+            let failure = JobFailure(code: JobFailure.lostCode, message: "the agent's process ended", isRetryable: true)
+            session.send(.complete(session.call, JobOutcome(failure: failure), logBytes: 0))
+        }
+        #expect(reported.contains("the agent's process ended; the target may hold"), "\(reported)")
+        #expect(reported.ranges(of: "process ended").count == 1, "said once: \(reported)")
+        let left = JobFailure(code: "cancelled", message: "h:1 is partially restored", isRetryable: false)
+        let cancelled = interrupted { session in
+            session.send(.cancel(by: "ann"))
+            session.send(.complete(session.call, JobOutcome(failure: left), logBytes: 0))
+        }
+        #expect(cancelled.contains("cancelled by ann") && cancelled.contains("h:1 is partially"), "\(cancelled)")
+        let silent = interrupted { session in
+            session.send(.cancel(by: "ann"))
+            session.advance(seconds: 75)
+        }
+        #expect(silent.contains("cancelled by ann") && silent.contains("--drop"), "\(silent)")
+
+        var untouched = SessionHarness(kind: .restore)
+        untouched.assign()
+        untouched.send(.cancel(by: "ann"))
+        untouched.advance(seconds: 75)
+        untouched.observe()
+        #expect(untouched.state.outcome?.message == "cancelled by ann", "a job that never began has written nothing")
+    }
+
     @Test("a cancelled session waits for its job, and ends when the job says so")
     func cancel() {
         var session = SessionHarness()

@@ -67,6 +67,32 @@ struct RestoreFaultTests {
         }
     }
 
+    @Test("storage that goes away in the middle is called that, and not damage; repeating the restore works")
+    func storageGoes() async throws {
+        try await withTestDirectory { directory in
+            let source = try await MongoServer.start(in: directory)
+            try await fill(source.client(), collections: 4, documents: 5000)
+            let truth = try await ClusterFingerprint.read(source.client())
+            let store = VanishingStore()
+            let snapshot = try await DumpImage.read(source.client()).store(in: store)
+            let target = try await MongoServer.start(in: directory)
+            let context = RecordingContext { progress in
+                if progress.step.hasPrefix("load") { store.isGone.store(true, ordering: .relaxed) }
+            }
+            let failure = try await #require(throws: JobFailure.self) {
+                try await RestoreRig.restore(snapshot, into: target, context: context)
+            }
+            #expect(failure.code == "storageUnavailable")
+            #expect(failure.message.contains("out for lunch"), "\(failure)")
+            #expect(failure.message.contains("partially restored"), "\(failure)")
+            store.isGone.store(false, ordering: .relaxed)
+            try await RestoreRig.restore(snapshot, into: target, conflict: .dropCollections)
+            #expect(try await ClusterFingerprint.read(target.client()).differences(from: truth) == [])
+            await source.kill()
+            await target.kill()
+        }
+    }
+
     @Test("a server that dies under the restore fails it with what to do, and repeating it works")
     func serverDies() async throws {
         try await withTestDirectory { directory in
@@ -247,4 +273,27 @@ struct RestoreFaultTests {
         #expect(failure.message.contains("2001") && failure.message.contains("2000"))
         try await client.command(#"{"dropDatabase": 1}"#, on: name)
     }
+}
+
+/// A store in memory that can be taken away.
+private final class VanishingStore: ObjectStore {
+    let isGone = Atomic(false)
+    private let base = MemoryStore()
+
+    var location: String { base.location }
+
+    func put(_ key: String, _ bytes: [UInt8], options: PutOptions) async throws {
+        try await base.put(key, bytes, options: options)
+    }
+
+    func get(_ key: String, range: Range<Int>?) async throws -> [UInt8] {
+        guard !isGone.load(ordering: .relaxed) else {
+            throw ObjectStorageError(.unavailable, "the store is out for lunch", isTransient: true)
+        }
+        return try await base.get(key, range: range)
+    }
+
+    func stat(_ key: String) async throws -> ObjectInfo { try await base.stat(key) }
+    func list(prefix: String) async throws -> [ObjectInfo] { try await base.list(prefix: prefix) }
+    func delete(_ key: String) async throws { try await base.delete(key) }
 }

@@ -1,4 +1,5 @@
 import BackupModel
+import Repository
 
 /// Everything that a restore can fail with, as the job's failure: a stable code and one sentence.
 enum RestoreFailure {
@@ -29,6 +30,16 @@ enum RestoreFailure {
     /// A file of the snapshot is missing, unreadable or not what it must be.
     static func damagedSnapshot(_ sentence: String) -> JobFailure {
         JobFailure(code: "damagedSnapshot", message: "can't restore: \(sentence)", isRetryable: false)
+    }
+
+    /// The snapshot can't be read: storage that is away is no damage, and must not be taken for it.
+    static func unreadable(_ error: RepositoryError) -> JobFailure {
+        guard error.code == .storage else { return damagedSnapshot("the snapshot can't be read: \(error)") }
+        return JobFailure(
+            code: "storageUnavailable",
+            message: "can't restore: the snapshot can't be read now: \(error)",
+            isRetryable: true
+        )
     }
 }
 
@@ -112,19 +123,20 @@ extension RestoreFailure {
 
     /// What is left behind by a restore that failed after it began to write.
     static func partial(_ cause: any Error, host: String) -> JobFailure {
-        let isCancelled = cause is CancellationError
         let failure =
-            cause as? JobFailure
-            ?? (cause as? MongoError).map { database($0, "write to \(host)") }
-            ?? JobFailure(
-                code: isCancelled ? "cancelled" : "restoreFailed",
-                message: isCancelled ? "the restore was cancelled" : "\(cause)",
-                isRetryable: false
-            )
+            switch cause {
+            case let failure as JobFailure: failure
+            case let error as MongoError: database(error, "write to \(host)")
+            case let error as RepositoryError: unreadable(error)
+            case is CancellationError:
+                JobFailure(code: "cancelled", message: "stopped in the middle", isRetryable: false)
+            default: JobFailure(code: "restoreFailed", message: "\(cause)", isRetryable: false)
+            }
         return JobFailure(
             code: failure.code,
             message:
-                "\(failure.message). \(host) is partially restored: repeat the restore with conflict DropCollections",
+                "\(failure.message). \(host) is partially restored: repeat the restore with --drop (conflict "
+                + "DropCollections)",
             // A plain repetition would find a target that isn't empty.
             isRetryable: false
         )

@@ -65,14 +65,11 @@ struct RestoreRun: Sendable {
         } catch let error as MongoError {
             throw RestoreFailure.database(error, "look at the target")
         } catch let error as RepositoryError {
-            throw RestoreFailure.damagedSnapshot("the snapshot can't be read: \(error)")
+            throw RestoreFailure.unreadable(error)
         }
         var result = RestoreResult(host: preparation.target.host)
         do {
             try await write(preparation, &result)
-        } catch let error as RepositoryError {
-            let failure = RestoreFailure.damagedSnapshot("the snapshot can't be read: \(error)")
-            throw RestoreFailure.partial(failure, host: preparation.target.host)
         } catch {
             throw RestoreFailure.partial(error, host: preparation.target.host)
         }
