@@ -5,25 +5,37 @@ import TestSupport
 enum Bulk {
     static let database = "bulk"
 
-    /// Writes `megabytes` of documents of 256 KB.
-    static func fill(_ set: ReplicaSet, megabytes: Int) async throws {
+    /// Writes `megabytes` of documents of 256 KB; what another collection holds is other data.
+    static func fill(_ set: ReplicaSet, megabytes: Int, into collection: String = "random") async throws {
         let client = try set.client()
+        let seed = collection.utf8.reduce(UInt64(0)) { $0 &* 31 &+ UInt64($1) } << 32
         for part in 0..<(megabytes / 8) {
             let documents = (0..<32).map { number in
                 var builder = TestDocumentBuilder(reserving: 257 << 10)
                 builder.int64("_id", Int64(part * 32 + number))
-                var state = UInt64(part * 32 + number)
-                var bytes = [UInt8]()
-                bytes.reserveCapacity(256 << 10)
-                while bytes.count < 256 << 10 {
-                    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-                    withUnsafeBytes(of: state ^ (state >> 29)) { bytes.append(contentsOf: $0) }
-                }
-                builder.binary("data", bytes)
+                builder.binary("data", noise(seed &+ UInt64(part * 32 + number)))
                 return builder.finish()
             }
-            try await client.insert(documents, into: "random", of: database)
+            try await client.insert(documents, into: collection, of: database)
         }
         try await set.waitUntilInSync()
+    }
+
+    /// 256 KB that look like chance; written in place, since this is most of the time that it takes to fill a set.
+    private static func noise(_ seed: UInt64) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: 256 << 10) { buffer, count in
+            let memory = UnsafeMutableRawBufferPointer(buffer)
+            var state = seed
+            for offset in stride(from: 0, to: buffer.count & ~7, by: 8) {
+                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                memory.storeBytes(of: state ^ (state >> 29), toByteOffset: offset, as: UInt64.self)
+            }
+            count = buffer.count & ~7
+        }
+    }
+
+    /// How many documents the primary has of it right now.
+    static func count(_ primary: MongoServer, _ collection: String = "random") async throws -> Int {
+        try await primary.client().command("{\"count\": \(quoted(collection))}", on: database)["n"]?.int ?? 0
     }
 }

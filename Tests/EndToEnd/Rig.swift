@@ -23,7 +23,8 @@ final class Rig: Sendable {
         configuration: String = "",
         storageSecret: [String: String] = [:],
         coordinatorArguments: [String] = [],
-        agentSettings: [String: String] = [:]
+        agentSettings: [String: String] = [:],
+        certificates: Certificates? = nil
     ) async throws -> Rig {
         let set = try await ReplicaSet.start(members, in: directory)
         let deployment = try Deployment(
@@ -33,7 +34,8 @@ final class Rig: Sendable {
             configuration: configuration,
             storageSecret: storageSecret,
             coordinatorArguments: coordinatorArguments,
-            agentSettings: agentSettings
+            agentSettings: agentSettings,
+            certificates: certificates
         )
         try await deployment.startCoordinator()
         let agents = try set.members.enumerated().map { index, member in
@@ -117,6 +119,7 @@ func withRig(
     storageSecret: [String: String] = [:],
     coordinatorArguments: [String] = [],
     agentSettings: [String: String] = [:],
+    certificates: Certificates? = nil,
     _ body: (Rig) async throws -> Void
 ) async throws {
     try await withTestDirectory(name) { directory in
@@ -127,7 +130,8 @@ func withRig(
             configuration: configuration,
             storageSecret: storageSecret,
             coordinatorArguments: coordinatorArguments,
-            agentSettings: agentSettings
+            agentSettings: agentSettings,
+            certificates: certificates
         )
         do {
             try await body(rig)

@@ -23,6 +23,42 @@ struct StorageTests {
         #expect(try await put(seaweed.endpoint, "wrong") == "403")
     }
 
+    @Test("the fault proxy passes signed requests on as they are, and spoils those that it is told to")
+    func faultProxy() async throws {
+        let seaweed = try await SharedServers.seaweedFS()
+        let bucket = SharedServers.uniqueName("bucket")
+        try await seaweed.makeBucket(bucket)
+        let proxy = try FaultProxy(before: seaweed.port)
+        defer { proxy.end() }
+        let curl = try Tools.find("curl", variable: "REMORA_CURL")
+        func status(_ method: [String]) async throws -> String {
+            let output = try await Command(
+                curl,
+                ["--silent", "--aws-sigv4", "aws:amz:us-east-1:s3", "--config", "-", "--write-out", "%{http_code}"]
+                    + ["--output", "/dev/null", "\(proxy.endpoint)/\(bucket)/key"] + method,
+                input: Array("user = \"\(SeaweedFS.accessKeyID):\(SeaweedFS.secretAccessKey)\"\n".utf8)
+            ).output()
+            return output.status.succeeded ? output.text : "broken"
+        }
+        let (put, get) = (["--upload-file", "/etc/passwd"], [String]())
+        #expect(try await status(get) == "404")
+        proxy.obey { request in request.attempt == 1 ? .breakUpload : .answer(status: 503, code: "SlowDown") }
+        #expect(try await status(put) == "broken")
+        #expect(try await status(put) == "503")
+        proxy.release()
+        #expect(try await status(get) == "404", "neither reached the store")
+        proxy.obey { _ in .loseAnswer }
+        #expect(try await status(put) == "broken")
+        proxy.obey { $0.attempt == 3 ? .breakDownload : nil }
+        #expect(try await status(get) == "broken")
+        #expect(proxy.injected == ["broken upload": 1, "503": 1, "lost answer": 1, "broken download": 1])
+        proxy.vanish()
+        #expect(try await status(get) == "broken")
+        proxy.comeBack()
+        #expect(try await status(get) == "200")
+        #expect(try await status(put) == "200")
+    }
+
     @Test("restic keeps a repository on SeaweedFS, and objects survive a crash of the server")
     func crash() async throws {
         try await withTestDirectory { directory in

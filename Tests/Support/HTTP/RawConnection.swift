@@ -8,6 +8,8 @@ public struct RawRequest: Sendable {
     public var fields: [(name: String, value: String)]
     /// Its body, if it was read.
     public var body: [UInt8]
+    /// Line and fields as they came, with the empty line behind them.
+    public var head: [UInt8] = []
 
     /// The first field of that name.
     public func field(_ name: String) -> String? { fields.first { $0.name == name.lowercased() }?.value }
@@ -45,6 +47,7 @@ public final class RawConnection {
         while true {
             if let end = buffered.indices.first(where: { buffered[$0...].starts(with: [13, 10, 13, 10]) }) {
                 let lines = String(decoding: buffered[..<end], as: UTF8.self).split(separator: "\r\n")
+                let head = Array(buffered[..<(end + 4)])
                 buffered.removeFirst(end + 4)
                 let fields = lines.dropFirst().map { line in
                     let colon = line.firstIndex(of: ":") ?? line.endIndex
@@ -53,7 +56,31 @@ public final class RawConnection {
                         value: String(line[colon...].dropFirst().drop { $0 == " " })
                     )
                 }
-                return RawRequest(line: String(lines.first ?? ""), fields: Array(fields), body: [])
+                return RawRequest(line: String(lines.first ?? ""), fields: Array(fields), body: [], head: head)
+            }
+            guard fill() else { return nil }
+        }
+    }
+
+    /// Reads so many bytes and hands them to `use` as they come; false when the other side is gone before.
+    public func read(_ count: Int, _ use: ([UInt8]) -> Void) -> Bool {
+        var left = count
+        while left > 0 {
+            if buffered.isEmpty, !fill() { return false }
+            let part = Array(buffered.prefix(left))
+            buffered.removeFirst(part.count)
+            left -= part.count
+            use(part)
+        }
+        return true
+    }
+
+    /// The next line with its end, or nil when the other side is gone.
+    public func readLine() -> [UInt8]? {
+        while true {
+            if let end = buffered.firstIndex(of: UInt8(ascii: "\n")) {
+                defer { buffered.removeFirst(end + 1) }
+                return Array(buffered[...end])
             }
             guard fill() else { return nil }
         }

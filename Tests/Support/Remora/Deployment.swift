@@ -14,6 +14,8 @@ public final class Deployment: Sendable {
     public let coordinator: Server
     /// Its URL.
     public let url: String
+    /// The authority of its certificate; nil when it speaks plain HTTP.
+    public let caFile: String?
     /// The repository's password.
     public static let repositoryPassword = "correct horse battery staple"
 
@@ -27,6 +29,7 @@ public final class Deployment: Sendable {
     ///   - storageSecret: keys and values besides `RESTIC_PASSWORD`.
     ///   - coordinatorArguments: more arguments of the coordinator.
     ///   - agentSettings: environment of the agents.
+    ///   - certificates: the coordinator speaks HTTPS with these; agents and command line are given their authority.
     /// - Throws: `TestSupportError` when a file can't be written.
     public init(
         in directory: TestDirectory,
@@ -35,13 +38,18 @@ public final class Deployment: Sendable {
         configuration: String = "",
         storageSecret: [String: String] = [:],
         coordinatorArguments: [String] = [],
-        agentSettings: [String: String] = [:]
+        agentSettings: [String: String] = [:],
+        certificates: Certificates? = nil
     ) throws {
         self.directory = directory
         self.binaries = binaries
         self.agentSettings = agentSettings
         let port = try Ports.free()
-        url = "http://127.0.0.1:\(port)"
+        url = "\(certificates == nil ? "http" : "https")://127.0.0.1:\(port)"
+        caFile = certificates?.caFile
+        let tls = certificates.map {
+            ["--tls-certificate", $0.serverCertificateFile, "--tls-key", $0.serverKeyFile]
+        }
         for folder in ["objects", "secrets/storage", "state"] { _ = try directory.makeDirectory(folder) }
         let backend = repository ?? "    local:\n      mountPath: \(directory.appending("repository"))"
         try directory.write(
@@ -58,7 +66,7 @@ public final class Deployment: Sendable {
                 "--objects", directory.appending("objects"), "--secrets", directory.appending("secrets"),
                 "--state", directory.appending("state"), "--listen", "127.0.0.1:\(port)",
                 "--enrolment-token-file", directory.appending("enrolment.token"),
-            ] + coordinatorArguments,
+            ] + (tls ?? []) + coordinatorArguments,
             logPath: directory.appending("coordinator.log")
         )
     }
@@ -108,17 +116,29 @@ public final class Deployment: Sendable {
     public func startCoordinator() async throws {
         try await coordinator.launch()
         try await coordinator.waitUntilReady(within: .seconds(30)) {
-            try await Command("/usr/bin/curl", ["-fsS", "-m", "2", "-o", "/dev/null", "\(url)/readyz"]).output()
-                .status.succeeded
+            let authority = caFile.map { ["--cacert", $0] } ?? []
+            let arguments = ["-fsS", "-m", "2", "-o", "/dev/null"] + authority + ["\(url)/readyz"]
+            return try await Command("/usr/bin/curl", arguments).output().status.succeeded
         }
     }
 
     /// Describes an agent beside a member; `launch` starts it.
+    ///
+    /// - Parameters:
+    ///   - name: the pod's.
+    ///   - uri: of the member.
+    ///   - user: who logs in there.
+    ///   - password: that user's.
+    ///   - knowsAuthority: whether it is given the authority of the coordinator's certificate.
+    ///   - arguments: more of the agent's arguments.
+    /// - Returns: the agent, not yet started.
+    /// - Throws: `TestSupportError` when a file can't be written.
     public func makeAgent(
         _ name: String,
         uri: String,
         user: String? = nil,
         password: String? = nil,
+        knowsAuthority: Bool = true,
         arguments: [String] = []
     ) throws -> Server {
         var all = [
@@ -126,6 +146,7 @@ public final class Deployment: Sendable {
             "--state-dir", try directory.makeDirectory("agent-\(name)"), "--namespace", "demo", "--pod", name,
             "--cluster", "shop", "--engine", "mongodb", "--mongodb-uri", uri,
         ]
+        if knowsAuthority, let caFile { all += ["--ca-file", caFile] }
         if let user, let password {
             try directory.write(user, to: "agent-\(name).user")
             try directory.write(password, to: "agent-\(name).password")
@@ -145,15 +166,29 @@ public final class Deployment: Sendable {
 
     /// The environment that makes `remora` speak to this coordinator.
     public var clientEnvironment: [String: String?] {
-        ["REMORA_COORDINATOR": url, "REMORA_TOKEN_FILE": directory.appending("state/admin.token"), "NO_COLOR": "1"]
+        [
+            "REMORA_COORDINATOR": url, "REMORA_TOKEN_FILE": directory.appending("state/admin.token"), "NO_COLOR": "1",
+            "REMORA_CA_FILE": caFile,
+        ]
     }
 
     /// Runs `remora` with these arguments; a failing exit is an answer.
-    public func remora(_ arguments: String..., limit: Duration = .seconds(180)) async throws -> Command.Output {
+    ///
+    /// - Parameters:
+    ///   - arguments: the command and what belongs to it.
+    ///   - environment: laid over `clientEnvironment`.
+    ///   - limit: it is killed after this.
+    /// - Returns: what it said, and how it ended.
+    /// - Throws: `TestSupportError` when it can't be started.
+    public func remora(
+        _ arguments: String...,
+        environment: [String: String?] = [:],
+        limit: Duration = .seconds(180)
+    ) async throws -> Command.Output {
         try await Command(
             binaries.path("remora"),
             arguments,
-            environment: clientEnvironment,
+            environment: clientEnvironment.merging(environment) { $1 },
             limit: limit
         ).output()
     }
