@@ -22,6 +22,7 @@ extension MongoDBEngine {
             throw MongoDBFailure.foreignLock(member.host, "currentOp shows fsyncLock, and no note of ours names it")
         }
         let plan = try BackupPlan(spec, member)
+        let cluster = try spec.cluster.map { try ClusterJob($0, member, self, context) }
         let cores = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         let readers = spec.parallelism > 0 ? spec.parallelism : DumpRun.defaultReaders(cores: cores)
         context.log(
@@ -40,9 +41,10 @@ extension MongoDBEngine {
             store: ChunkStore(writer, budget: ByteBudget(tuning.chunkBudgetPerCore * min(8, cores))),
             progress: DumpProgress(context: context, writer: writer),
             chunkKey: try writer.repository.documentChunkKey,
-            readers: readers
+            readers: readers,
+            cluster: cluster
         )
-        let reading = try await run.read()
+        let reading = try await read(run, cluster?.balancer)
         let output = try await BackupAssembly(run: run, reading: reading, begin: begin, startedAt: startedAt).output()
         let result = output.result
         context.log(
@@ -53,5 +55,28 @@ extension MongoDBEngine {
                 + (result.cut.map { "the snapshot restores to \($0)" } ?? "no cut: \(result.guarantee.rawValue)")
         )
         return output
+    }
+
+    /// Reads while the balancer is off, on the config server of a cluster; gives it back on every way out.
+    ///
+    /// Whatever lock the reading took is gone when it ends, so the balancer always comes after it.
+    private func read(_ run: BackupRun, _ balancer: BalancerStop?) async throws -> BackupRun.Reading {
+        guard let balancer else { return try await run.read() }
+        try await balancer.stop()
+        return try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await balancer.watch() }
+            defer { group.cancelAll() }
+            let reading: BackupRun.Reading
+            do {
+                reading = try await run.read()
+            } catch {
+                let reason = error is CancellationError || Task.isCancelled ? "cancelled" : "backup failed"
+                // What ended the backup is what is reported; a balancer that stays off is in the log and has its note.
+                await balancer.giveBack(reason: reason)
+                throw error
+            }
+            if let failure = await balancer.giveBack(reason: "backup finished") { throw failure }
+            return reading
+        }
     }
 }

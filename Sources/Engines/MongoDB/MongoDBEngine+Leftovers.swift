@@ -3,7 +3,9 @@ public import BackupModel
 import Synchronization
 
 extension MongoDBEngine {
-    /// Releases what an earlier process of this agent left locked, by its notes; touches nothing that no note names.
+    /// Releases what an earlier process of this agent left locked, then starts the balancers that it left stopped.
+    ///
+    /// By its notes: touches nothing that no note names.
     ///
     /// - Returns: one sentence per note, for the log.
     /// - Throws: `JobFailure` when a note can't be read, or its lock can't be shown to be gone.
@@ -26,13 +28,19 @@ extension MongoDBEngine {
                 }
             sentences.append(what)
         }
+        for note in try balancerNotes.all()
+        where !activeLocks.withLock({ $0.contains(BalancerStop.key(note.configServer)) }) {
+            if let failure = await BalancerRelease(self, note).run() { throw failure }
+            sentences.append("the balancer of \(note.configServer) is on again, which job \(note.jobID) left off")
+        }
         return sentences
     }
 
-    /// Takes one lock off another member of the group, which its own agent can't do any more.
+    /// Takes one lock off another member of the group, or starts a balancer, which its own agent can't do any more.
     ///
-    /// - Throws: `JobFailure` when the member can't be reached or stays locked.
+    /// - Throws: `JobFailure` when the member can't be reached or stays locked, or the balancer stays off.
     public func release(_ spec: ReleaseSpec, context: any JobContext) async throws {
+        if spec.kind == .balancer { return try await releaseBalancer(spec, context) }
         var commands = LockCommands(connection: try connect(to: spec.host))
         let isLocked: Bool
         do throws(MongoError) {
@@ -58,6 +66,27 @@ extension MongoDBEngine {
         if let failure = outcome.failure { throw failure }
         context.log(.info, "lock", "released the lock that job \(spec.ownerJobID) left on \(spec.host)")
         context.report(LockReport(host: spec.host, isHeld: outcome.others > 0, endReason: "released over the network"))
+    }
+
+    private func releaseBalancer(_ spec: ReleaseSpec, _ context: any JobContext) async throws {
+        let member = try await assess(connect())
+        guard let sharding = member.facts.sharding, sharding.isConfigServer else {
+            throw MongoDBFailure.wrongGroup(member.host, "it is no config server and has no balancer")
+        }
+        let configServer = member.facts.hello["setName"]?.string ?? ""
+        // The note is with the agent that stopped it; who asks for this knows that the balancer was on.
+        let note = BalancerNote(
+            jobID: spec.ownerJobID,
+            configServer: configServer,
+            hosts: (member.set?.members ?? []).filter { !$0.isArbiter }.map(\.host),
+            autoSplitWasOn: try balancerNotes.all().first { $0.configServer == configServer }?.autoSplitWasOn ?? true,
+            since: unixSeconds()
+        )
+        if let failure = await BalancerRelease(self, note).run() { throw failure }
+        context.log(.info, "balancer", "the balancer of \(configServer) is on again, which job \(spec.ownerJobID) left off")
+        context.report(
+            BalancerReport(configServer: configServer, isStopped: false, wasOn: true, endReason: "given back over the network")
+        )
     }
 }
 

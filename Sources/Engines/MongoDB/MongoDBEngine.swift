@@ -12,8 +12,9 @@ public final class MongoDBEngine: Sendable {
     let configuration: MongoDBConfiguration
     let tuning: MongoDBTuning
     let notes: LockNotes
+    let balancerNotes: BalancerNotes
     private let inspector: Mutex<MongoConnection?> = Mutex(nil)
-    /// Members that this very process has locked now: their notes aren't leftovers.
+    /// Members that this very process has locked now, and balancers that it has stopped: their notes aren't leftovers.
     let activeLocks = Mutex<Set<String>>([])
 
     /// Makes an engine; nothing is sent before the first call.
@@ -25,6 +26,7 @@ public final class MongoDBEngine: Sendable {
         self.configuration = configuration
         self.tuning = tuning
         notes = LockNotes(directory: configuration.stateDirectory)
+        balancerNotes = BalancerNotes(directory: configuration.stateDirectory)
     }
 
     /// A connection for questions that are answered at once.

@@ -116,6 +116,57 @@ enum MongoDBFailure {
         )
     }
 
+    static func balancerState(_ path: String, _ reason: String) -> JobFailure {
+        JobFailure(
+            code: "stateUnwritable",
+            message: "can't keep the note of the balancer in \(path): \(reason); the balancer was not stopped",
+            isRetryable: true
+        )
+    }
+
+    static func balancerBusy(_ configServer: String, _ reason: String) -> JobFailure {
+        JobFailure(
+            code: "balancerBusy",
+            message: "the balancer of \(configServer) could not be made idle: \(reason); try again when it rests",
+            isRetryable: true
+        )
+    }
+
+    static func balancerStuck(_ configServer: String, _ reason: String) -> JobFailure {
+        JobFailure(
+            code: "balancerStuck",
+            message: "could not make sure that the balancer of \(configServer) is on again: \(reason);"
+                + " run sh.startBalancer() on the cluster",
+            isRetryable: true
+        )
+    }
+
+    static func layoutChanged(_ host: String, _ what: String) -> JobFailure {
+        JobFailure(
+            code: "layoutChanged",
+            message: "the cluster changed its layout while it was backed up (\(what), seen on \(host)):"
+                + " back up again when that is done",
+            isRetryable: true
+        )
+    }
+
+    static func wrongGroup(_ host: String, _ reason: String) -> JobFailure {
+        JobFailure(
+            code: "wrongGroup",
+            message: "\(host) can't take the part that the session gives it: \(reason);"
+                + " check which agents belong to the target",
+            isRetryable: true
+        )
+    }
+
+    static func cutNotReached(_ host: String, _ point: ClusterTime, _ reason: String) -> JobFailure {
+        JobFailure(
+            code: "cutNotReached",
+            message: "the group of \(host) did not reach the cluster's cut \(point): \(reason)",
+            isRetryable: true
+        )
+    }
+
     static func failed(_ what: String, _ error: MongoError, host: String) -> JobFailure {
         switch error.kind {
         case .unreachable, .connection: unreachable(host, error.message)

@@ -29,7 +29,8 @@ public struct MongoDBManifest: Codable, Sendable, Hashable {
     public struct Oplog: Codable, Sendable, Hashable {
         /// Time of the first entry.
         public var start: ClusterTime
-        /// Time of the last entry: the cut.
+        /// Time of the last entry: the cut, or before it where nothing was written then; behind it when a transaction that
+        /// had been committed by the cut got its entry only later.
         public var end: ClusterTime
         /// Entries.
         public var count: Int64
@@ -37,6 +38,30 @@ public struct MongoDBManifest: Codable, Sendable, Hashable {
         public var bytes: Int64
         /// CRC-64 of the file, 16 hexadecimal digits.
         public var crc64: String
+    }
+
+    /// The dump's place in a sharded cluster.
+    ///
+    /// Restored to the same cut on every group, a dump has the cluster's documents, routing tables and transactions as
+    /// of that moment. A shard may hold documents of ranges that it doesn't own (orphans): `config.rangeDeletions` in its
+    /// dump names those that were to be deleted; what owns them is said by `config.chunks` in the config server's.
+    public struct Cluster: Codable, Sendable, Hashable {
+        /// The cluster's id, 24 hexadecimal digits.
+        public var clusterID: String
+        /// What the group is to it.
+        public var role: ClusterPart.Role
+        /// The shard's name; nil on the config server.
+        public var shard: String?
+        /// Every shard of the cluster when it was backed up; empty in the dump of one shard alone.
+        public var shards: [ShardIdentity.Shard]
+        /// On the config server: whether the balancer was on before the backup stopped it.
+        ///
+        /// `config.settings` in the dump says `off` then, which a restore must not leave so.
+        public var balancerWasOn: Bool?
+        /// On the config server: whether automatic splitting was on before; stopping the balancer turns it off, too.
+        public var autoSplitWasOn: Bool?
+        /// On a shard: ranges that waited to be deleted when it was read.
+        public var pendingRangeDeletions: Int?
     }
 
     /// One run of whole chunks of a collection's file that one reader brought.
@@ -109,6 +134,8 @@ public struct MongoDBManifest: Codable, Sendable, Hashable {
     public var lock: Lock?
     /// The oplog, if the dump needs one.
     public var oplog: Oplog?
+    /// The dump's place in a sharded cluster; nil outside of one.
+    public var cluster: Cluster?
     /// Seconds since 1970, by the agent's clock.
     public var startedAt: Int64
     /// See `startedAt`.

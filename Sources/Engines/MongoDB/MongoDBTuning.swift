@@ -30,6 +30,20 @@ struct MongoDBTuning: Sendable {
     var cursorRetries = 5
     /// How often an unlocked dump is begun anew because of a change of the schema.
     var schemaRetries = 3
+    /// How long a round of the balancer, or a migration, may take to end.
+    var balancerWait = Duration.seconds(120)
+    /// How long the config server may be without a primary before a question to it is given up.
+    ///
+    /// A balancer that can't be started within it keeps its note for the next attempt.
+    var balancerPatience = Duration.seconds(60)
+    /// How long a balancer stays off at most.
+    var balancerLimit = Duration.seconds(24 * 3600)
+    /// How long a change of the cluster's layout that is under way is waited for before the first step of a backup.
+    var layoutWait = Duration.seconds(30)
+    /// How long a shard waits for ranges that are to be deleted: they are read otherwise, and told in a warning.
+    var rangeDeletionWait = Duration.seconds(20)
+    /// How long a transaction that was prepared before the cut may stay undecided.
+    var preparedWait = Duration.seconds(120)
     /// Called when everything that the lock protects begins, with the name of the step: tests stop the world there.
     var pause: @Sendable (String) async -> Void = { _ in }
 }

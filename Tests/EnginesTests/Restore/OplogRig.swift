@@ -35,6 +35,9 @@ struct OplogWriter {
         add(Self.operation("c", "\(database).$cmd", command, ui: ui))
     }
 
+    /// Time of the last entry.
+    func last() throws -> ClusterTime { ClusterTime(bits: try #require(entries.last?["ts"]?.timestamp)) }
+
     mutating func note() { add([("op", "n"), ("ns", ""), ("o", ["msg": "periodic noop"])]) }
 
     /// One entry of a transaction.

@@ -15,9 +15,10 @@ struct OplogTests {
         collections: [(name: String, uuid: [UInt8]?)] = [("d.a", nil)],
         selection: NamespaceSelection = NamespaceSelection(),
         kept: Set<[UInt8]> = [],
-        users: Bool = false
+        users: Bool = false,
+        cut: ClusterTime? = nil
     ) throws -> (steps: [String], model: ReplayModel, scan: OplogScan) {
-        var scan = OplogScan()
+        var scan = OplogScan(cut: cut)
         for entry in log.entries { try scan.take(entry.bytes.span.bytes, at: 0..<entry.bytes.count) }
         var catalog = try DumpedCatalog(entries: [], metadata: [:], promised: [:])
         var uuids: [Namespace: [UInt8]] = [:]
@@ -41,6 +42,7 @@ struct OplogTests {
         var steps: [String] = []
         for entry in log.entries {
             let parsed = try OplogEntry(entry.bytes.span.bytes, at: 0)
+            guard scan.isInside(parsed.operation.time) else { continue }
             var operations = [parsed.operation]
             if parsed.operation.kind == .command, case .operations(let packed) = try OplogCommand(parsed.operation) {
                 operations =
@@ -250,6 +252,34 @@ struct OplogTests {
         #expect(ids == ["1", "2", "3", "100", "4", "5"])
         #expect(result.scan.ledger.committed == 2)
         #expect(result.scan.ledger.unfinished == 2)
+    }
+
+    @Test("at a cut, a transaction counts by its commit timestamp and not by where its commit lies")
+    func commitTimestamps() throws {
+        func prepare(_ id: Int) -> BSONDocument {
+            ["applyOps": [OplogWriter.inner("i", "d.a", ["_id": .integer(id)])], "prepare": true]
+        }
+        func commit(_ time: ClusterTime) -> BSONDocument {
+            ["commitTransaction": 1, "commitTimestamp": .timestamp(time.bits)]
+        }
+        var log = OplogWriter()
+        log.transaction(1, prepare(1), previous: false)
+        log.transaction(2, prepare(2), previous: false)
+        log.transaction(3, prepare(3), previous: false)
+        log.insert("d.a", ["_id": 10])
+        let cut = try log.last()
+        log.insert("d.a", ["_id": 11])
+        // Committed by the cut, and told behind it; committed behind it; never decided.
+        log.transaction(1, commit(cut), previous: true)
+        log.transaction(2, commit(ClusterTime(t: cut.t, i: cut.i + 1)), previous: true)
+        // A head that lies behind the cut, too, is nobody's business.
+        log.transaction(4, ["applyOps": [OplogWriter.inner("i", "d.a", ["_id": 4])], "count": 2], previous: true)
+        let result = try replay(log, cut: cut)
+        let ids = result.steps.compactMap { $0.split(separator: "\"").dropLast().last }
+        #expect(ids == ["1", "10"])
+        #expect(result.scan.ledger.committed == 1)
+        #expect(result.scan.ledger.unfinished == 2)
+        #expect(result.scan.entries == 8)
     }
 
     @Test("a transaction whose beginning is not in the oplog is refused")

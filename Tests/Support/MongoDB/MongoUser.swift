@@ -37,11 +37,12 @@ public struct MongoUser: Sendable, Hashable {
     public static let remoraRole = "remoraAgent"
 
     /// What that role adds to the built-in ones: freezing elections before a lock, the rollback id, `validate` and
-    /// `dbHash` (each refused with code 13 without it).
+    /// `dbHash` (each refused with code 13 without it), stopping a cluster's balancer and seeing its changes of schema.
     static let remoraRoleCommand = """
         {"createRole": "\(remoraRole)", "roles": [], "privileges": [
           {"resource": {"cluster": true}, "actions": ["replSetStateChange", "internal"]},
-          {"resource": {"db": "", "collection": ""}, "actions": ["validate", "dbHash"]}],
+          {"resource": {"db": "", "collection": ""}, "actions": ["validate", "dbHash"]},
+          {"resource": {"db": "config", "collection": "system.sharding_ddl_coordinators"}, "actions": ["find"]}],
          "writeConcern": {"w": "majority"}}
         """
     static let remoraCommand = """

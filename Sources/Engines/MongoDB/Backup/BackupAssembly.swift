@@ -102,6 +102,7 @@ struct BackupAssembly: Sendable {
             cut: reading.cut,
             lock: reading.lock,
             oplog: reading.oplog?.record,
+            cluster: reading.cluster,
             startedAt: startedAt,
             finishedAt: unixSeconds(),
             selection: run.spec.selection,

@@ -23,6 +23,11 @@ struct BackupPlan: Sendable {
                 "lockBudgetSeconds and parallelism must not be negative, lockBudgetOplogShare must lie from 0 to 1"
             )
         }
+        if spec.cluster != nil, member.role == .standalone || spec.consistency == Consistency.none {
+            throw MongoDBFailure.badSpec(
+                "a sharded cluster has no cut without an oplog: use consistency 'lock' or 'oplog' for \(member.host)"
+            )
+        }
         let isElectable = (member.set?.me?.priority ?? 0) > 0
         freezes = isElectable
         var limit = Double(spec.lockBudgetSeconds)

@@ -13,6 +13,12 @@ struct BackupRun: Sendable {
         var oplog: OplogDump.Slice?
         var lock: MongoDBManifest.Lock?
         var warnings: [String] = []
+        /// Where the oplog has to begin that leads on from what was read.
+        var position: OplogPosition?
+        /// The member's rollbacks before it was read.
+        var rollbacks: Int64?
+        /// The group's place in its cluster.
+        var cluster: MongoDBManifest.Cluster?
     }
 
     let engine: MongoDBEngine
@@ -24,11 +30,25 @@ struct BackupRun: Sendable {
     let progress: DumpProgress
     let chunkKey: [UInt8]
     let readers: Int
+    /// The part in a backup of a whole cluster; nil for a group by itself.
+    let cluster: ClusterJob?
 
     func log(_ level: JobLogLevel, _ message: String) { context.log(level, "backup", message) }
 
     /// Reads everything by the plan.
     func read() async throws -> Reading {
+        guard let cluster else {
+            var reading = try await readGroup()
+            tellLoneliness(&reading)
+            return reading
+        }
+        try await cluster.settle()
+        var reading = try await readGroup()
+        try await complete(&reading, cluster)
+        return reading
+    }
+
+    private func readGroup() async throws -> Reading {
         switch plan.consistency {
         case .lock: try await readLocked()
         case .oplog: try await readWithOplog()
@@ -60,15 +80,16 @@ struct BackupRun: Sendable {
             let connection = try engine.connect()
             let position: OplogPosition
             do throws(MongoError) {
-                position = try await OplogPosition(asking: connection)
+                position = try await self.position(connection)
             } catch {
                 throw MongoDBFailure.failed("finding the start of the oplog", error, host: member.host)
             }
             let rollbacks = await rollbackID(connection)
+            await cluster?.ready(position.applied.time)
             log(.info, "reading \(member.host) without a lock, oplog from \(position.start)")
             let collections = try await dump(isLocked: { false }, hasOplog: true)
             await engine.tuning.pause("read")
-            let slice = try await oplog(from: position)
+            let slice = try await oplogDump.run(from: position)
             try await checkRollback(connection, since: rollbacks)
             if slice.hazards.isEmpty {
                 return Reading(
@@ -76,7 +97,9 @@ struct BackupRun: Sendable {
                     consistency: .oplog,
                     guarantee: .groupCut,
                     cut: slice.cut,
-                    oplog: slice
+                    oplog: slice,
+                    position: position,
+                    rollbacks: rollbacks
                 )
             }
             lastHazard = slice.hazards.joined(separator: ", ")
@@ -133,17 +156,21 @@ struct BackupRun: Sendable {
 
     /// Reads under the lock for as long as it lasts, and without it to the end; nil when it must be read anew.
     private func read(under lock: MemberLock, _ grant: MemberLock.Grant) async throws -> Reading? {
+        await cluster?.ready(grant.point.time)
         await engine.tuning.pause("locked")
         let connection = try engine.connect()
         let position: OplogPosition
         do throws(MongoError) {
-            position = try await OplogPosition(asking: connection)
+            position = try await self.position(connection)
         } catch {
             throw MongoDBFailure.failed("finding the start of the oplog", error, host: member.host)
         }
         let rollbacks = await rollbackID(connection)
         let collections = try await dump(isLocked: { await lock.isHeld }, hasOplog: true)
         await engine.tuning.pause("read")
+        // Seen now, because the config server's lock may end by its budget while the shards go on reading.
+        let wasCovered = cluster?.holdsLock == true ? await lock.isIntact : false
+        if wasCovered { try await cluster?.holdUntilOthersFinished(lock) }
         let ending = await lock.release(reason: "dump finished")
         if let failure = ending.failure { throw failure }
         var reading = Reading(
@@ -155,9 +182,12 @@ struct BackupRun: Sendable {
                 point: grant.point.time,
                 acquisitionMs: Int64(milliseconds(grant.acquisition)),
                 heldMs: Int64(milliseconds(ending.held)),
-                coveredWholeDump: ending.wasIntact && ending.reason == "dump finished",
+                coveredWholeDump: wasCovered || ending.wasIntact && ending.reason == "dump finished",
                 endReason: ending.reason
-            )
+            ),
+            // Under the lock nothing was applied: its point is where the oplog leads on from.
+            position: OplogPosition(start: position.start, applied: grant.point, layout: position.layout),
+            rollbacks: rollbacks
         )
         if reading.lock?.coveredWholeDump == true {
             reading.cut = grant.point.time
@@ -167,7 +197,9 @@ struct BackupRun: Sendable {
             let why = ending.reason == "dump finished" ? "somebody else released the lock" : ending.reason
             reading.warnings.append("the lock ended before the dump (\(why)): the oplog makes it exact at a later cut")
             log(.warning, "the lock ended early (\(why)): closing the gap by the oplog from \(position.start)")
-            let slice = try await oplog(from: OplogPosition(start: position.start, applied: grant.point))
+            let slice = try await oplogDump.run(
+                from: OplogPosition(start: position.start, applied: grant.point, layout: position.layout)
+            )
             if !slice.hazards.isEmpty {
                 log(
                     .warning,
@@ -190,7 +222,11 @@ struct BackupRun: Sendable {
         progress.step("read the catalog")
         let entries: [CatalogEntry]
         do {
-            entries = try await CatalogReader.read(engine.connect(timeout: 60_000), spec.selection)
+            entries = try await CatalogReader.read(
+                engine.connect(timeout: 60_000),
+                spec.selection,
+                keepsLayout: cluster != nil
+            )
         } catch let error as MongoError {
             throw MongoDBFailure.failed("reading the catalog", error, host: member.host)
         }
@@ -208,8 +244,14 @@ struct BackupRun: Sendable {
         return try await run.run(entries)
     }
 
-    private func oplog(from position: OplogPosition) async throws -> OplogDump.Slice {
-        let dump = OplogDump(
+    private func position(_ connection: MongoConnection) async throws(MongoError) -> OplogPosition {
+        var position = try await OplogPosition(asking: connection)
+        if cluster != nil { position.layout = try await LayoutTracker(asking: connection) }
+        return position
+    }
+
+    var oplogDump: OplogDump {
+        OplogDump(
             engine: engine,
             store: store,
             progress: progress,
@@ -217,11 +259,10 @@ struct BackupRun: Sendable {
             chunkKey: chunkKey,
             host: member.host
         )
-        return try await dump.run(from: position)
     }
 
     /// Fails when the member has rolled back since; where we may not ask, term and time of the oplog's end must do.
-    private func checkRollback(_ connection: MongoConnection, since before: Int64?) async throws {
+    func checkRollback(_ connection: MongoConnection, since before: Int64?) async throws {
         guard let before, let now = await rollbackID(connection) else { return }
         if now != before { throw MongoDBFailure.rolledBack(member.host) }
     }
@@ -240,8 +281,9 @@ struct BackupRun: Sendable {
 }
 
 extension OplogPosition {
-    init(start: ClusterTime, applied: OpTime) {
+    init(start: ClusterTime, applied: OpTime, layout: LayoutTracker = LayoutTracker()) {
         self.start = start
         self.applied = applied
+        self.layout = layout
     }
 }

@@ -56,9 +56,11 @@ struct CatalogEntry: Sendable, Hashable {
 
 /// Which of a server's collections belong in a dump: mongodump's own rules.
 enum CatalogRules {
-    /// What a dump of a config server needs, and all that mongodump takes.
+    /// What a dump of a config server needs, which is all that mongodump takes, and what tells a shard's orphans.
+    ///
+    /// The others are transient (research: mongodb.md §3.5) or caches, which the servers make anew.
     private static let configCollections: Set<String> = [
-        "chunks", "collections", "databases", "settings", "shards", "tags", "version",
+        "chunks", "collections", "databases", "rangeDeletions", "settings", "shards", "tags", "version",
     ]
     private static let adminSystemCollections: Set<String> = ["system.users", "system.roles", "system.version"]
 
@@ -96,7 +98,14 @@ enum CatalogRules {
 /// Reads the catalog of one member.
 enum CatalogReader {
     /// Everything that the selection takes, by name.
-    static func read(_ connection: MongoConnection, _ selection: NamespaceSelection) async throws -> [CatalogEntry] {
+    ///
+    /// - Parameter keepsLayout: Whether a sharded cluster's layout comes along whatever is selected: without it, nothing
+    ///   of the cluster could be restored.
+    static func read(
+        _ connection: MongoConnection,
+        _ selection: NamespaceSelection,
+        keepsLayout: Bool = false
+    ) async throws -> [CatalogEntry] {
         let list = try await connection.command("admin", ["listDatabases": 1, "nameOnly": true])
         var entries: [CatalogEntry] = []
         for database in list["databases"]?.array?.compactMap({ $0.document?["name"]?.string }) ?? []
@@ -107,6 +116,7 @@ enum CatalogReader {
                 var entry = CatalogEntry(database: database, answer)
                 guard CatalogRules.includes(entry.namespace),
                     CatalogRules.isSelected(entry.namespace, by: selection)
+                        || keepsLayout && entry.namespace.database == "config"
                 else { continue }
                 try await complete(&entry, connection)
                 entries.append(entry)

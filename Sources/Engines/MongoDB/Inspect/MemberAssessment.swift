@@ -61,6 +61,12 @@ struct MemberAssessment: Sendable {
         Privileges(facts.connectionStatus).missing(needs).map(\.description)
     }
 
+    /// What the user lacks for a backup of the whole cluster that the member belongs to.
+    var missingClusterPrivileges: [String] {
+        guard let sharding = facts.sharding else { return [] }
+        return missingPrivileges(Privileges.cluster + (sharding.isConfigServer ? Privileges.balancing : []))
+    }
+
     /// Why the member must not be locked, privileges included; nil when it may.
     var notLockableReason: String? {
         if role == .standalone { return "it is a standalone, and a lock would block every write" }
@@ -111,12 +117,20 @@ struct MemberAssessment: Sendable {
         status.delaySeconds = set?.me?.delaySeconds
         status.oplogWindowSeconds = oplogWindowSeconds
         status.dataBytes = facts.dataBytes
+        status.sharding = facts.sharding
         status.notLockableReason = notLockableReason
         status.isLockable = status.notLockableReason == nil
         if facts.isLocked { status.lock = MemberStatus.Lock(isOurs: note != nil, jobID: note?.jobID) }
         if let obstacle { status.problems.append(obstacle.message) }
         if facts.isLocked, note == nil {
             status.problems.append(MongoDBFailure.foreignLock(host, "currentOp shows fsyncLock").message)
+        }
+        let missing = missingClusterPrivileges
+        if obstacle == nil, !missing.isEmpty {
+            status.problems.append(
+                "no backup of the whole cluster: the MongoDB user may not do on \(host) what it needs: "
+                    + missing.joined(separator: "; ")
+            )
         }
         if obstacle == nil {
             status.problems += facts.refusals.map { "a question to \(host) was refused: \($0)" }

@@ -19,6 +19,8 @@ struct MemberFacts: Sendable {
     /// `currentOp` says that the member is locked, or about to be.
     var isLocked = false
     var dataBytes: Int64?
+    /// The sharded cluster that the member belongs to.
+    var sharding: ShardIdentity?
     /// Commands that were refused although the member is there: why.
     var refusals: [String] = []
 }
@@ -47,6 +49,7 @@ extension MemberFacts {
         oplogFirst = await oplogEntry(connection, 1)
         oplogLast = await oplogEntry(connection, -1)
         oplogFill = await oplogSize(connection)
+        sharding = await askForCluster(connection)
     }
 
     /// Whether the member is locked stands beside the list of operations; the filter keeps that list short.
@@ -67,6 +70,15 @@ extension MemberFacts {
         return databases.reduce(0) { total, database in
             let isOurs = CatalogRules.includes(database: database["name"]?.string ?? "")
             return total + (isOurs ? database["sizeOnDisk"]?.integer ?? 0 : 0)
+        }
+    }
+
+    private mutating func askForCluster(_ connection: MongoConnection) async -> ShardIdentity? {
+        do throws(MongoError) {
+            return try await ShardIdentity(asking: connection, hello: hello)
+        } catch {
+            refusals.append("reading what it is to its sharded cluster: \(error)")
+            return nil
         }
     }
 

@@ -8,6 +8,8 @@ struct Privileges: Sendable {
         var action: String
         /// On the cluster, or on every database.
         var isOnCluster: Bool
+        /// On this collection of `config` instead.
+        var configCollection: String?
         /// A built-in role that brings it.
         var role: String
         /// What it is needed for.
@@ -44,6 +46,13 @@ struct Privileges: Sendable {
         grants.contains { grant in
             guard grant.actions.contains(need.action) || grant.actions.contains("anyAction") else { return false }
             if grant.resource["anyResource"]?.truth == true { return true }
+            if let name = need.configCollection {
+                guard grant.resource["cluster"] == nil, let database = grant.resource["db"]?.string,
+                    let collection = grant.resource["collection"]?.string
+                else { return false }
+                // A grant on all collections of a database leaves out those of the system.
+                return (database == "config" || database.isEmpty) && collection == name
+            }
             if need.isOnCluster { return grant.resource["cluster"]?.truth == true }
             return grant.resource["db"]?.string == "" && grant.resource["collection"]?.string == ""
         }
@@ -74,6 +83,33 @@ struct Privileges: Sendable {
     static let locking = [
         Need(action: "fsync", isOnCluster: true, role: "hostManager", purpose: "lock the member"),
         Need(action: "unlock", isOnCluster: true, role: "hostManager", purpose: "unlock the member"),
+    ]
+
+    /// For a part in the backup of a sharded cluster.
+    static let cluster = [
+        Need(
+            action: "appendOplogNote",
+            isOnCluster: true,
+            role: "backup",
+            purpose: "bring an idle group to the cluster's cut"
+        ),
+        Need(
+            action: "find",
+            isOnCluster: false,
+            configCollection: LayoutTracker.coordinators,
+            role: "a custom one: find on {db: \"config\", collection: \"\(LayoutTracker.coordinators)\"}",
+            purpose: "see changes of the cluster's layout that are under way"
+        ),
+    ]
+
+    /// For the balancer, on the config server.
+    static let balancing = [
+        Need(
+            action: "internal",
+            isOnCluster: true,
+            role: "a custom one: internal on {cluster: true}",
+            purpose: "stop and start the balancer (_configsvrBalancerStop, _configsvrBalancerStart)"
+        )
     ]
 
     /// For locking a member that could be elected.

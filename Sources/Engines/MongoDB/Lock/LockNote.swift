@@ -1,5 +1,4 @@
 import FoundationEssentials
-import Glibc
 
 /// What an agent must remember of a lock that it is about to take, since the lock outlives the agent.
 struct LockNote: Codable, Sendable, Hashable {
@@ -33,28 +32,16 @@ struct LockNotes: Sendable {
     private static let suffix = ".json"
 
     private func path(_ host: String) -> String {
-        let name = String(
-            decoding: host.utf8.map { byte in
-                let scalar = Unicode.Scalar(byte)
-                let isPlain = scalar.isASCII && (scalar.properties.isAlphabetic || scalar.properties.numericType != nil)
-                return isPlain || scalar == "." || scalar == "-" ? byte : UInt8(ascii: "_")
-            },
-            as: UTF8.self
-        )
-        return "\(directory)/\(Self.prefix)\(name)\(Self.suffix)"
+        "\(directory)/\(Self.prefix)\(NoteFile.plain(host))\(Self.suffix)"
     }
 
-    /// Writes a note so that it survives a crash of the machine: file, then its name, then the directory.
+    /// Writes a note so that it survives a crash of the machine.
     func write(_ note: LockNote) throws {
         let target = path(note.host)
         do {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys]
-            let bytes = [UInt8](try encoder.encode(note))
-            try Self.makeDirectory(directory)
-            try Self.writeDurably(bytes, to: target + ".new")
-            guard rename(target + ".new", target) == 0 else { throw FileError("rename") }
-            try Self.syncDirectory(directory)
+            try NoteFile.write([UInt8](try encoder.encode(note)), to: target, in: directory)
         } catch {
             throw MongoDBFailure.state(target, "\(error)")
         }
@@ -63,11 +50,8 @@ struct LockNotes: Sendable {
     /// Forgets the note of a member.
     func remove(_ host: String) throws {
         let target = path(host)
-        guard unlink(target) == 0 || errno == ENOENT else {
-            throw MongoDBFailure.state(target, "\(FileError("unlink"))")
-        }
         do {
-            try Self.syncDirectory(directory)
+            try NoteFile.remove(target, in: directory)
         } catch {
             throw MongoDBFailure.state(target, "\(error)")
         }
@@ -77,19 +61,13 @@ struct LockNotes: Sendable {
     ///
     /// One that can't be read is an error: it may be the only trace of a lock.
     func all() throws -> [LockNote] {
-        guard let handle = opendir(directory) else {
-            if errno == ENOENT { return [] }
-            throw MongoDBFailure.state(directory, "\(FileError("opendir"))")
+        let names: [String]
+        do {
+            names = try NoteFile.names(in: directory, prefix: Self.prefix, suffix: Self.suffix)
+        } catch {
+            throw MongoDBFailure.state(directory, "\(error)")
         }
-        defer { closedir(handle) }
-        var names: [String] = []
-        while let entry = readdir(handle) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { raw in
-                String(decoding: raw.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name.hasPrefix(Self.prefix), name.hasSuffix(Self.suffix) { names.append(name) }
-        }
-        return try names.sorted().map { name in
+        return try names.map { name in
             let file = "\(directory)/\(name)"
             do {
                 return try JSONDecoder().decode(LockNote.self, from: Data(contentsOf: URL(filePath: file)))
@@ -101,36 +79,4 @@ struct LockNotes: Sendable {
 
     /// The note of one member, if there is one.
     func note(of host: String) throws -> LockNote? { try all().first { $0.host == host } }
-
-    private struct FileError: Error, CustomStringConvertible {
-        let description: String
-        init(_ call: String) { description = "\(call): \(String(cString: strerror(errno)))" }
-    }
-
-    private static func makeDirectory(_ path: String) throws {
-        guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw FileError("mkdir") }
-    }
-
-    private static func writeDurably(_ bytes: [UInt8], to path: String) throws {
-        let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw FileError("open") }
-        defer { close(file) }
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let written = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
-            if written < 0 {
-                if errno == EINTR { continue }
-                throw FileError("write")
-            }
-            rest = rest.dropFirst(written)
-        }
-        guard fsync(file) == 0 else { throw FileError("fsync") }
-    }
-
-    private static func syncDirectory(_ path: String) throws {
-        let directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard directory >= 0 else { throw FileError("open") }
-        defer { close(directory) }
-        guard fsync(directory) == 0 else { throw FileError("fsync") }
-    }
 }

@@ -66,6 +66,15 @@ actor MemberLock {
         return false
     }
 
+    /// Whether the lock is there, and nothing has been applied under it until now.
+    var isIntact: Bool {
+        get async {
+            guard case .held(let grant, _) = state, await isUntouched(grant) else { return false }
+            // Asked again: it may have ended during the question.
+            return isHeld
+        }
+    }
+
     /// Locks the member.
     ///
     /// - Throws: `JobFailure` `foreignLock`, `lockFailed`, `stateUnwritable`, …; nothing of ours is left then.

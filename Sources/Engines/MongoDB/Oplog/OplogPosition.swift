@@ -7,6 +7,8 @@ struct OplogPosition: Sendable {
     var start: ClusterTime
     /// The newest entry applied when the position was taken.
     var applied: OpTime
+    /// In a cluster: what changes of its layout were under way then.
+    var layout = LayoutTracker()
 
     /// Takes the position of a member.
     ///

@@ -146,7 +146,13 @@ struct RestoreRun: Sendable {
 
     private func replayer(_ contents: SnapshotContents) -> OplogReplayer? {
         contents.oplog.map {
-            OplogReplayer(snapshot: snapshot, file: $0, promised: contents.facts.oplog, progress: progress)
+            OplogReplayer(
+                snapshot: snapshot,
+                file: $0,
+                promised: contents.facts.oplog,
+                progress: progress,
+                cut: contents.facts.cut
+            )
         }
     }
 

@@ -19,7 +19,8 @@ enum OplogCommand: Sendable, Hashable {
     case passed(String, BSONDocument)
     /// Operations that are one.
     case operations(Operations)
-    case commitTransaction
+    /// When a prepared transaction became visible, which its entry may follow much later; nil where it isn't told.
+    case commitTransaction(at: ClusterTime?)
     case abortTransaction
     /// Says nothing about data.
     case ignored
@@ -89,7 +90,8 @@ enum OplogCommand: Sendable, Hashable {
                     isPrepared: document["prepare"]?.truth == true
                 )
             )
-        case "commitTransaction": self = .commitTransaction
+        case "commitTransaction":
+            self = .commitTransaction(at: document["commitTimestamp"]?.timestamp.map { ClusterTime(bits: $0) })
         case "abortTransaction": self = .abortTransaction
         case "startIndexBuild", "abortIndexBuild", "dbCheck", "setMultikeyMetadata", "dropIdent": self = .ignored
         default:

@@ -11,6 +11,8 @@ struct OplogReplayer: Sendable {
     let file: SnapshotFile
     let promised: SnapshotFacts.Oplog?
     let progress: RestoreProgress
+    /// The point to which it is applied; nil applies all.
+    let cut: ClusterTime?
 
     private static let prefetch = 4
 
@@ -28,7 +30,7 @@ struct OplogReplayer: Sendable {
 
     /// Reads it for the first time, comparing it with what the manifest says.
     func scan() async throws -> OplogScan {
-        var scan = OplogScan()
+        var scan = OplogScan(cut: cut)
         var crc = CRC64()
         try await forEachRun { run in
             crc.update(run.span.bytes)
@@ -109,12 +111,12 @@ struct OplogReplayer: Sendable {
 
     private func forEachOperation(_ scan: OplogScan, _ body: (OplogOperation) async throws -> Void) async throws {
         try await forEachRun { run in
-            for operation in try Self.operations(run, scan.ledger) { try await body(operation) }
+            for operation in try Self.operations(run, scan) { try await body(operation) }
         }
     }
 
-    /// The operations of a run of entries that happened, those of transactions unpacked.
-    private static func operations(_ run: [UInt8], _ ledger: TransactionLedger) throws -> [OplogOperation] {
+    /// The operations of a run of entries that had happened at the cut, those of transactions unpacked.
+    private static func operations(_ run: [UInt8], _ scan: OplogScan) throws -> [OplogOperation] {
         var operations: [OplogOperation] = []
         let span = run.span.bytes
         var places: [Range<Int>] = []
@@ -122,12 +124,13 @@ struct OplogReplayer: Sendable {
         while let place = try documents.next() { places.append(place) }
         for place in places {
             let entry = try OplogEntry(span, at: place.lowerBound)
+            guard scan.isInside(entry.operation.time) else { continue }
             guard entry.operation.kind == .command else {
                 if entry.operation.kind != .note { operations.append(entry.operation) }
                 continue
             }
             if case .operations(let packed) = try OplogCommand(entry.operation) {
-                guard ledger.happened(entry) else { continue }
+                guard scan.ledger.happened(entry) else { continue }
                 operations += try OplogCommand.unpack(packed.array, time: entry.operation.time)
             } else {
                 operations.append(entry.operation)

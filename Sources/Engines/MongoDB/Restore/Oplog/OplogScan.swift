@@ -12,7 +12,9 @@ struct OplogScan: Sendable {
     /// Time of the last entry.
     private(set) var last: ClusterTime?
     /// What became of transactions.
-    private(set) var ledger = TransactionLedger()
+    private(set) var ledger: TransactionLedger
+    /// The point to which it is applied; nil applies all.
+    let cut: ClusterTime?
     /// When each collection was last dropped, by UUID.
     private var drops: [[UInt8]: ClusterTime] = [:]
     /// When a collection of this name was last dropped or renamed away.
@@ -22,6 +24,17 @@ struct OplogScan: Sendable {
     private var namedCreations: [Namespace: ClusterTime] = [:]
     /// When a database was last dropped.
     private var databaseDrops: [String: ClusterTime] = [:]
+
+    /// Begins a scan.
+    ///
+    /// - Parameter cut: Entries behind it don't count, except as the end of a transaction that was committed by then.
+    init(cut: ClusterTime? = nil) {
+        self.cut = cut
+        ledger = TransactionLedger(cut: cut)
+    }
+
+    /// Whether an entry of this time had happened at the cut.
+    func isInside(_ time: ClusterTime) -> Bool { cut.map { time <= $0 } ?? true }
 
     /// Takes the next entry.
     ///
@@ -38,6 +51,11 @@ struct OplogScan: Sendable {
         last = operation.time
         guard operation.kind == .command else { return }
         let command = try OplogCommand(operation)
+        guard isInside(operation.time) else {
+            // A commit's entry may lie behind the cut, and its commit timestamp before it.
+            if case .commitTransaction = command { try ledger.note(entry, command) }
+            return
+        }
         try ledger.note(entry, command)
         if case .operations(let operations) = command {
             for inner in try OplogCommand.unpack(operations.array, time: operation.time) where inner.kind == .command {

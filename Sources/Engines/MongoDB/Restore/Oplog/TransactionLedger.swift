@@ -4,12 +4,20 @@ import BackupModel
 ///
 /// The server keeps others away from what a transaction touched until it ended, so its operations may be applied at
 /// the place of their own entry once it is known that it was committed. Nothing has to be kept in memory for that.
+///
+/// A transaction over several shards is prepared on each, gets one commit timestamp, and is then committed by an entry
+/// of its own on each shard at any later time. So whether it had happened at the cut is decided by that timestamp, which
+/// is the same everywhere: whole on all shards, or on none, wherever the entries lie.
 struct TransactionLedger: Sendable {
     private enum Fate {
         case open, prepared, committed, aborted
     }
 
     private var fates: [[UInt8]: Fate] = [:]
+    private let cut: ClusterTime?
+
+    /// Nothing known yet; what was committed after `cut` will not have happened.
+    init(cut: ClusterTime? = nil) { self.cut = cut }
 
     /// Transactions that neither end nor are aborted in the oplog: they had not happened at the cut.
     var unfinished: Int { fates.values.count { $0 == .open || $0 == .prepared } }
@@ -33,7 +41,11 @@ struct TransactionLedger: Sendable {
             } else if fates[id] != nil {
                 fates[id] = .committed
             }
-        case .commitTransaction:
+        case .commitTransaction(let committed):
+            if let cut, committed ?? time > cut {
+                if fates[id] != nil { fates[id] = .open }
+                return
+            }
             guard fates[id] != nil else { throw headMissing(time) }
             fates[id] = .committed
         case .abortTransaction:

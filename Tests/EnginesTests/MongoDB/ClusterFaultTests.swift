@@ -1,0 +1,186 @@
+import BackupModel
+import TestSupport
+import Testing
+
+@testable import Engines
+
+@Suite("MongoDB cluster backup: every way out gives the balancer back", .serialized, .timeLimit(.minutes(15)))
+struct ClusterFaultTests {
+    @Test("cancelled, crashed, refused, lapsed: what was on is on again, and what was off stays off")
+    func waysOut() async throws {
+        try await withTestDirectory("cluster") { directory in
+            let cluster = try await ShardedCluster.start(in: directory)
+            try await Transfers.prepare(cluster)
+            let session = try await ClusterSession(cluster, in: directory)
+            for step in ["balancer noted", "balancer stopped", "read", "finished"] {
+                try await cancelled(at: step, cluster, session)
+            }
+            try await wrongShards(cluster, session)
+            try await lapsed(cluster, session)
+            try await crashed(cluster, session)
+            try await refused(cluster, session)
+            try await turnedOn(cluster, session)
+            try await offBefore(cluster, directory)
+            await cluster.kill()
+        }
+    }
+
+    private func isAsBefore(_ cluster: ShardedCluster, _ job: ClusterSession.Job) async throws {
+        #expect(try await cluster.balancerStatus().mode == "full")
+        #expect(try job.engine.balancerNotes.all() == [])
+        #expect(try await !job.rig.isLocked(job.member))
+    }
+
+    private func fresh(_ job: ClusterSession.Job) -> ClusterSession.Job {
+        ClusterSession.Job(
+            name: job.name,
+            member: job.member,
+            rig: job.rig,
+            context: BackupContext(jobID: "job-\(job.name)"),
+            spec: job.spec
+        )
+    }
+
+    private func cancelled(at step: String, _ cluster: ShardedCluster, _ session: ClusterSession) async throws {
+        let (reached, continuation) = AsyncStream.makeStream(of: Void.self)
+        var job = fresh(session.config)
+        job.tuning = { tuning in
+            tuning.pause = { now in
+                guard now == step else { return }
+                continuation.yield()
+                // Ended by the cancellation, which is what is asked of it.
+                try? await Task.sleep(for: .seconds(60))
+            }
+        }
+        let running = job
+        let task = Task {
+            try await running.rig.backUp(running.engine, running.spec, context: running.context)
+        }
+        for await _ in reached { break }
+        if step != "balancer noted" { #expect(try await cluster.balancerStatus().mode == "off") }
+        task.cancel()
+        await #expect(throws: CancellationError.self, "\(step): \(job.context.log)") { try await task.value }
+        try await isAsBefore(cluster, job)
+        #expect(job.context.balancers.last?.isStopped == false)
+    }
+
+    private func wrongShards(_ cluster: ShardedCluster, _ session: ClusterSession) async throws {
+        let job = fresh(session.config)
+        var spec = job.spec
+        spec.cluster?.shards.append(.init(name: "rsZ", replicaSet: "rsZ"))
+        let failure = await #expect(throws: JobFailure.self) {
+            try await job.rig.backUp(job.engine, spec, context: job.context)
+        }
+        #expect(failure?.code == "layoutChanged" && failure?.message.contains("rsZ") == true)
+        try await isAsBefore(cluster, job)
+        // A shard that is taken for a config server.
+        let shard = fresh(session.shards[0])
+        let wrong = await #expect(throws: JobFailure.self) {
+            try await shard.rig.backUp(shard.engine, job.spec, context: shard.context)
+        }
+        #expect(wrong?.code == "wrongGroup")
+    }
+
+    private func lapsed(_ cluster: ShardedCluster, _ session: ClusterSession) async throws {
+        var job = fresh(session.config)
+        let context = job.context
+        job.tuning = { tuning in
+            tuning.pause = { step in
+                guard step == "read" else { return }
+                context.lapse()
+                do {
+                    try await eventually("the balancer is back") {
+                        try await cluster.balancerStatus().mode == "full"
+                    }
+                } catch {
+                    Issue.record("\(error)")
+                }
+            }
+        }
+        context.meeting.direct(JobDirective(othersFinished: true))
+        let running = job
+        async let backup = running.rig.backUp(running.engine, running.spec, context: context)
+        let point = try #require(try await context.meeting.reached(.finished).point)
+        context.meeting.direct(JobDirective(othersFinished: true, cut: point))
+        // The cut stands: no change of the layout falls on it. That the balancer was on is told.
+        #expect(try await backup.result.warnings.contains { $0.contains("turned on before") })
+        #expect(context.balancers.last?.endReason == "lease lapsed")
+        try await isAsBefore(cluster, job)
+    }
+
+    private func crashed(_ cluster: ShardedCluster, _ session: ClusterSession) async throws {
+        let job = fresh(session.config)
+        try await cluster.stopBalancer()
+        let note = BalancerNote(jobID: "dead", configServer: "cfg", hosts: [], autoSplitWasOn: false, since: 1)
+        try job.engine.balancerNotes.write(note)
+        let said = try await job.engine.releaseLeftovers()
+        #expect(said == ["the balancer of cfg is on again, which job dead left off"])
+        try await isAsBefore(cluster, job)
+        let settings = try await cluster.configClient().find(
+            in: "settings",
+            of: "config",
+            filter: #"{"_id": "autosplit"}"#
+        )
+        #expect(settings.first?["enabled"]?.bool == false)
+        #expect(try await job.engine.releaseLeftovers() == [])
+
+        try await cluster.stopBalancer()
+        let spec = ReleaseSpec(host: "other", ownerJobID: "gone", kind: .balancer)
+        try await job.engine.release(spec, context: job.context)
+        try await isAsBefore(cluster, job)
+        #expect(job.context.balancers.last?.isStopped == false)
+    }
+
+    private func refused(_ cluster: ShardedCluster, _ session: ClusterSession) async throws {
+        let admin = try cluster.configClient()
+        func setRoles(_ roles: String) async throws {
+            try await admin.command(
+                #"{"updateUser": "\#(MongoUser.remora.name)", "roles": \#(roles), "writeConcern": {"w": "majority"}}"#
+            )
+        }
+        let job = fresh(session.config)
+        let before = try await admin.command(#"{"usersInfo": "\#(MongoUser.remora.name)"}"#)
+        let roles = try #require(before["users"]?.documents?.first?["roles"]?.documents).map(\.json)
+        try await setRoles(#"["backup", "clusterMonitor", "hostManager"]"#)
+        let failure = await #expect(throws: JobFailure.self) {
+            try await job.rig.backUp(job.engine, job.spec, context: job.context)
+        }
+        #expect(failure?.code == "missingPrivilege")
+        #expect(failure?.message.contains("action internal") == true)
+        #expect(failure?.message.contains("system.sharding_ddl_coordinators") == true)
+        #expect(await job.engine.inspect().problems.contains { $0.contains("no backup of the whole cluster") })
+        try await setRoles("[\(roles.joined(separator: ", "))]")
+        try await isAsBefore(cluster, job)
+    }
+
+    /// Somebody who turns it on whenever it is off: the backup gives up, and the balancer is on.
+    private func turnedOn(_ cluster: ShardedCluster, _ session: ClusterSession) async throws {
+        var job = fresh(session.config)
+        job.tuning = { tuning in
+            tuning.balancerWait = .seconds(1)
+            tuning.pause = { step in
+                guard step == "balancer stopped" else { return }
+                do {
+                    try await cluster.startBalancer()
+                } catch {
+                    Issue.record("\(error)")
+                }
+            }
+        }
+        let failure = await #expect(throws: JobFailure.self) {
+            try await job.rig.backUp(job.engine, job.spec, context: job.context)
+        }
+        #expect(failure?.code == "balancerBusy" && failure?.message.contains("turns it on again") == true)
+        try await isAsBefore(cluster, job)
+    }
+
+    private func offBefore(_ cluster: ShardedCluster, _ directory: TestDirectory) async throws {
+        try await cluster.stopBalancer()
+        let session = try await ClusterSession(cluster, in: directory)
+        let (_, backups) = try await session.run()
+        #expect(backups.count == 3)
+        #expect(try await cluster.balancerStatus().mode == "off")
+        #expect(session.config.context.balancers.allSatisfy { !$0.isStopped && !$0.wasOn })
+        try await cluster.startBalancer()
+    }
+}
