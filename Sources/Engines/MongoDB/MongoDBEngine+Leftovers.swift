@@ -83,9 +83,18 @@ extension MongoDBEngine {
             since: unixSeconds()
         )
         if let failure = await BalancerRelease(self, note).run() { throw failure }
-        context.log(.info, "balancer", "the balancer of \(configServer) is on again, which job \(spec.ownerJobID) left off")
+        context.log(
+            .info,
+            "balancer",
+            "the balancer of \(configServer) is on again, which job \(spec.ownerJobID) left off"
+        )
         context.report(
-            BalancerReport(configServer: configServer, isStopped: false, wasOn: true, endReason: "given back over the network")
+            BalancerReport(
+                configServer: configServer,
+                isStopped: false,
+                wasOn: true,
+                endReason: "given back over the network"
+            )
         )
     }
 }

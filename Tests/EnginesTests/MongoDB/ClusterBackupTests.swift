@@ -179,7 +179,9 @@ struct ClusterBackupTests {
                     _ = try? await old.client(as: config.systemUser).command(
                         #"{"replSetStepDown": 30, "force": true}"#
                     )
-                    try await eventually("another primary") { try await config.findPrimary().map { $0 !== old } ?? false }
+                    try await eventually("another primary") {
+                        try await config.findPrimary().map { $0 !== old } ?? false
+                    }
                 } catch {
                     Issue.record("\(error)")
                 }
@@ -195,8 +197,8 @@ struct ClusterBackupTests {
         try await withTestDirectory("cluster") { directory in
             let cluster = try await ShardedCluster.start(in: directory)
             try await Transfers.prepare(cluster)
-            var connections: [RawConnection] = []
-            for name in cluster.shardNames { connections.append(try await cluster.rawConnection(to: name)) }
+            var connections: [WireConnection] = []
+            for name in cluster.shardNames { connections.append(try await cluster.wireConnection(to: name)) }
             let held = try await (0..<2).asyncMap { index -> (CrossShardTransaction, UInt64) in
                 let transaction = CrossShardTransaction(session: SessionIdentifier(), number: 1)
                 for (side, name) in cluster.shardNames.enumerated() {

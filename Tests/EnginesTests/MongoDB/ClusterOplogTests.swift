@@ -77,7 +77,7 @@ struct ClusterOplogTests {
         let id = try #require(inspection.prepared.keys.first)
         #expect(inspection.prepared.count == 1)
         #expect(try inspection.prepared[id] == ClusterTime(bits: #require(log.entries[0]["ts"]?.timestamp)))
-        #expect(!inspection.decide([1, 2, 3]))
-        #expect(inspection.decide(id) && inspection.prepared.isEmpty)
+        let (isForeign, isKnown) = (inspection.decide([1, 2, 3]), inspection.decide(id))
+        #expect(!isForeign && isKnown && inspection.prepared.isEmpty)
     }
 }

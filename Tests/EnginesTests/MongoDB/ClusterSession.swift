@@ -3,6 +3,9 @@ import TestSupport
 
 @testable import Engines
 
+/// A point of a set's history; the tests' clients have another one.
+typealias ClusterTime = BackupModel.ClusterTime
+
 /// Plays the coordinator of one session over a whole cluster: an engine job for each group, all at once.
 struct ClusterSession: Sendable {
     /// One group's job.
@@ -122,8 +125,8 @@ actor Transfers {
     func start() {
         task = Task {
             let session = SessionIdentifier()
-            var connections: [RawConnection] = []
-            for name in cluster.shardNames { connections.append(try await cluster.rawConnection(to: name)) }
+            var connections: [WireConnection] = []
+            for name in cluster.shardNames { connections.append(try await cluster.wireConnection(to: name)) }
             var number = 0
             while !isEnding {
                 number += 1
@@ -143,7 +146,7 @@ actor Transfers {
         _ number: Int,
         _ side: Int,
         _ shard: String,
-        _ connection: RawConnection
+        _ connection: WireConnection
     ) async throws {
         let account = number % (accounts / 2) * 2 + side
         try await transaction.run(

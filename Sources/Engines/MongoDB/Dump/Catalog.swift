@@ -99,8 +99,8 @@ enum CatalogRules {
 enum CatalogReader {
     /// Everything that the selection takes, by name.
     ///
-    /// - Parameter keepsLayout: Whether a sharded cluster's layout comes along whatever is selected: without it, nothing
-    ///   of the cluster could be restored.
+    /// With `keepsLayout`, a sharded cluster's layout comes along whatever is selected: without it, nothing of the
+    /// cluster could be restored.
     static func read(
         _ connection: MongoConnection,
         _ selection: NamespaceSelection,

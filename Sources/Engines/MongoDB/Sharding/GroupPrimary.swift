@@ -15,6 +15,8 @@ struct GroupPrimary: Sendable {
     /// - Parameters:
     ///   - patience: How long to go on trying.
     ///   - timeout: How long the next byte of a reply may take, milliseconds.
+    ///   - body: What to ask; it may be asked again.
+    /// - Returns: What `body` returned.
     /// - Throws: `MongoError`, the last one; `CancellationError`.
     func run<Value: Sendable>(
         within patience: Duration,
