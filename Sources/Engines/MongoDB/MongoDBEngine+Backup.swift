@@ -44,7 +44,7 @@ extension MongoDBEngine {
             readers: readers,
             cluster: cluster
         )
-        let reading = try await read(run, cluster?.balancer)
+        let reading = try await read(run, cluster)
         let output = try await BackupAssembly(run: run, reading: reading, begin: begin, startedAt: startedAt).output()
         let result = output.result
         context.log(
@@ -60,8 +60,10 @@ extension MongoDBEngine {
     /// Reads while the balancer is off, on the config server of a cluster; gives it back on every way out.
     ///
     /// Whatever lock the reading took is gone when it ends, so the balancer always comes after it.
-    private func read(_ run: BackupRun, _ balancer: BalancerStop?) async throws -> BackupRun.Reading {
-        guard let balancer else { return try await run.read() }
+    private func read(_ run: BackupRun, _ cluster: ClusterJob?) async throws -> BackupRun.Reading {
+        guard let cluster, let balancer = cluster.balancer else { return try await run.read() }
+        // Before anything is touched; again when the balancer is off, for what came in between.
+        try await cluster.settle()
         try await balancer.stop()
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await balancer.watch() }

@@ -21,6 +21,8 @@ struct ClusterFaultTests {
             try await refused(cluster, session)
             try await turnedOn(cluster, session)
             try await offBefore(cluster, directory)
+            try await insideChange(cluster, directory)
+            try await wholeChange(cluster, directory)
             await cluster.kill()
         }
     }
@@ -172,6 +174,47 @@ struct ClusterFaultTests {
         }
         #expect(failure?.code == "balancerBusy" && failure?.message.contains("turns it on again") == true)
         try await isAsBefore(cluster, job)
+    }
+
+    /// A cut that falls between the first and the last step of a move is no cut.
+    private func insideChange(_ cluster: ShardedCluster, _ directory: TestDirectory) async throws {
+        var session = try await ClusterSession(cluster, in: directory)
+        let shard = try cluster.shardClient("rsA")
+        session.onCut = { _ in
+            // What a donor writes before the first step; nobody runs this one, so it stays.
+            let reply = try await shard.command(
+                #"{"insert": "migrationCoordinators", "documents": [{"_id": 1, "nss": "bank.accounts"}]}"#,
+                on: "config"
+            )
+            return ClusterTime(bits: reply["operationTime"]?.timestamp ?? 0)
+        }
+        let running = session
+        let failure = await #expect(throws: JobFailure.self) { try await running.run() }
+        #expect(failure?.code == "layoutChanged", "\(session.log)")
+        #expect(failure?.message.contains("a move of a chunk of bank.accounts") == true)
+        #expect(failure?.isRetryable == true)
+        try await isAsBefore(cluster, session.config)
+        try await shard.command(
+            #"{"delete": "migrationCoordinators", "deletes": [{"q": {"_id": 1}, "limit": 1}]}"#,
+            on: "config"
+        )
+    }
+
+    /// A collection that is dropped on all shards before the cut is gone on all of them: that is no reason to fail.
+    private func wholeChange(_ cluster: ShardedCluster, _ directory: TestDirectory) async throws {
+        var session = try await ClusterSession(cluster, in: directory)
+        session.onCut = { cut in
+            try await cluster.dropCollection("bank.transfers")
+            let end = UInt64(cut.t + 2) << 32 | 1
+            try await cluster.advance(to: end)
+            return ClusterTime(bits: end)
+        }
+        let (cut, backups) = try await session.run()
+        for job in [session.config] + session.shards {
+            #expect(backups[job.name]?.result.cut == cut, "\(job.context.log)")
+        }
+        #expect(session.config.context.log.contains("dropCollection bank.transfers"))
+        try await isAsBefore(cluster, session.config)
     }
 
     private func offBefore(_ cluster: ShardedCluster, _ directory: TestDirectory) async throws {

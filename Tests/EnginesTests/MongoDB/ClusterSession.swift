@@ -1,4 +1,5 @@
 import BackupModel
+import Foundation
 import TestSupport
 
 @testable import Engines
@@ -28,6 +29,7 @@ struct ClusterSession: Sendable {
     /// A member of each group to dump: a secondary where there is one.
     init(_ cluster: ShardedCluster, in directory: TestDirectory, consistency: Consistency? = nil) async throws {
         let names = cluster.shards.map { ShardIdentity.Shard(name: $0.options.name, replicaSet: $0.options.name) }
+        let begun = Int64(Date().timeIntervalSince1970 * 1000)
         func job(_ set: ReplicaSet, _ role: ClusterPart.Role) async throws -> Job {
             let member = try await set.secondaries().first ?? set.members[0]
             let group = try TestDirectory("cluster-\(set.options.name)")
@@ -40,7 +42,7 @@ struct ClusterSession: Sendable {
                 spec: BackupSpec(
                     consistency: consistency,
                     parallelism: 2,
-                    cluster: ClusterPart(role: role, shards: names, begunMs: 0)
+                    cluster: ClusterPart(role: role, shards: names, begunMs: begun)
                 )
             )
         }

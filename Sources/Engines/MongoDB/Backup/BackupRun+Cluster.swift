@@ -20,7 +20,10 @@ extension BackupRun {
         }
         if let unknown = slice.inspection.unknown.first { throw MongoDBFailure.schemaChanged(unknown) }
         try await checkRollback(engine.connect(), since: reading.rollbacks)
-        if cluster.part.role == .configServer { try await cluster.checkShards() }
+        if cluster.part.role == .configServer {
+            try await cluster.checkShards()
+            await cluster.tellChanges()
+        }
         await tellBalancer(cluster, &reading)
         reading.oplog = slice
         reading.cut = cut

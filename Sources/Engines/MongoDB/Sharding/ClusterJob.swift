@@ -117,6 +117,27 @@ actor ClusterJob {
         }
     }
 
+    /// Names in the log what the cluster did to its layout since the session began: harmless, since the cut has been
+    /// shown to fall into none of it, and good to know.
+    func tellChanges() async {
+        do {
+            let changes = try await ask("reading the cluster's history") { connection throws(MongoError) in
+                try await connection.all(
+                    "config",
+                    [
+                        "find": "changelog", "filter": ["time": ["$gte": .date(part.begunMs)]], "sort": ["time": 1],
+                        "limit": 20, "projection": ["what": 1, "ns": 1],
+                    ]
+                )
+            }
+            guard !changes.isEmpty else { return }
+            let names = changes.map { "\($0["what"]?.string ?? "?") \($0["ns"]?.string ?? "")" }
+            log(.info, "the layout changed since the session began: \(names.joined(separator: ", "))")
+        } catch {
+            log(.debug, "the cluster's history could not be read: \(error)")
+        }
+    }
+
     // MARK: Meeting the others
 
     /// Lets the others begin; only the first time counts, for what is read again has been announced before.
