@@ -144,15 +144,31 @@ struct LockBook: Sendable, Hashable {
 }
 
 extension LockRecord {
+    /// A member whose node is gone for good can't be released: its record must not grow with every try.
+    private static let rememberedReleases = 16
+    /// The longest pause between two tries.
+    private static let longestPauseMs: Int64 = 600_000
+
+    /// Pause after a try that failed: longer each time, since a member that is away may stay so.
+    func releasePause(_ timings: SessionTimings) -> Int64 {
+        let failures = max(0, (forgottenReleases ?? 0) + releases.count - 1)
+        return min(Self.longestPauseMs, timings.releasePauseMs << Int64(min(failures, 20)))
+    }
+
     /// Sends an agent; an older try that wasn't answered counts as failed.
     mutating func beginRelease(_ helper: AgentSnapshot, _ now: Timestamp) {
         if let last = releases.indices.last, releases[last].endedAt == nil {
             releases[last].endedAt = now
             releases[last].failure = JobFailure(code: "timeout", message: "no answer", isRetryable: true)
         }
+        let number = (forgottenReleases ?? 0) + releases.count + 1
+        if releases.count == Self.rememberedReleases {
+            releases.removeFirst()
+            forgottenReleases = (forgottenReleases ?? 0) + 1
+        }
         releases.append(
             Release(
-                jobID: JobID.make(session: "release \(id)", pod: helper.agentID, attempt: releases.count + 1),
+                jobID: JobID.make(session: "release \(id)", pod: helper.agentID, attempt: number),
                 agentID: helper.agentID,
                 pod: helper.pod,
                 assignedAt: now

@@ -30,7 +30,10 @@ struct LockRecord: Codable, Sendable, Hashable {
     var lastReport: Timestamp
     var endedAt: Timestamp?
     var endedBy: String?
+    /// Tries to have it released, oldest first; of very many only the last.
     var releases: [Release] = []
+    /// Tries that were forgotten.
+    var forgottenReleases: Int?
 
     /// Whether the lock is, or may be, held.
     var isOpen: Bool { endedAt == nil }
@@ -200,7 +203,7 @@ enum LockLedger {
         }
         if let last = record.releases.last {
             if let ended = last.endedAt {
-                if now < ended.adding(milliseconds: timings.releasePauseMs) { return .keep }
+                if now < ended.adding(milliseconds: record.releasePause(timings)) { return .keep }
             } else if now < last.assignedAt.adding(milliseconds: timings.releaseTimeoutMs) {
                 return .keep
             }

@@ -56,9 +56,10 @@ enum SnapshotsPage {
             let state: StyledText =
                 lock.endedAt != nil ? "released" : isLate ? "\("OVERDUE", .bad)" : "\("held", .caution)"
             let rescue = lock.endedAt == nil ? lock.releaseJobID.map { "being released by job \($0)" } : nil
+            let what = lock.kind == .balancer ? "balancer of \(lock.group ?? lock.host)" : lock.host
             table.add(
                 state,
-                "\(lock.host, .bold)",
+                "\(what, .bold)",
                 "\(lock.pod)",
                 "\(lock.session)",
                 "\(clock.timeAndAge(lock.since))",

@@ -1,0 +1,1 @@
+../../../../Sources/Agent/Journal/JournalContent.swift

@@ -1,0 +1,1 @@
+../../../../Sources/Agent/Internal/LeaseClock.swift

@@ -1,0 +1,1 @@
+../../../../Sources/Agent/Jobs/StopReason.swift

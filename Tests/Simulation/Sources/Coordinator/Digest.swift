@@ -1,0 +1,1 @@
+../../../../Sources/Coordinator/Internal/Digest.swift

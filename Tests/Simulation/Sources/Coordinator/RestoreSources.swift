@@ -1,0 +1,1 @@
+../../../../Sources/Coordinator/Service/RestoreSources.swift
