@@ -64,7 +64,7 @@ let package = Package(
 
         library("BSON", []),
         library("HTTPClient", ["CCurl"]),
-        library("ObjectStorage", ["HTTPClient", "CCrypto"]),
+        library("ObjectStorage", ["HTTPClient", "CCrypto", "CPlatform"]),
         library("Repository", ["ObjectStorage", "CCrypto", "CZstd"]),
         library("BackupModel", []),
         library("Engines", ["BSON", "Repository", "BackupModel", "CMongoC", "CCrypto", "CPlatform"]),

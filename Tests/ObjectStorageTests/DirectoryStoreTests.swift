@@ -1,6 +1,7 @@
 import Foundation
-import ObjectStorage
 import Testing
+
+@testable import ObjectStorage
 
 /// What only the directory back end promises.
 @Suite("the directory store")
@@ -88,6 +89,74 @@ struct DirectoryStoreTests {
             try await store.put("data/pack", [1, 2, 3])
             #expect(try await store.list(prefix: "data/") == [ObjectInfo(key: "data/pack", size: 3)])
             #expect(try await store.list(prefix: "").map(\.key).sorted() == ["data/pack", "other-disk/pack"])
+        }
+    }
+
+    @Test(
+        "says that a volume is full, leaves nothing behind, and goes on when there is room",
+        .enabled(if: Volume.isMountable)
+    )
+    func fullVolume() async throws {
+        try await Volume.withMemory(bytes: 4 << 20) { path in
+            let store = try DirectoryStore(path: path + "/repository")
+            try await store.put("data/first", pseudoRandomBytes(2 << 20))
+            for options in [PutOptions(), PutOptions(ifAbsent: true)] {
+                let error = await #expect(throws: ObjectStorageError.self) {
+                    try await store.put("data/second", pseudoRandomBytes(3 << 20), options: options)
+                }
+                #expect(error?.code == .noSpace)
+                #expect(error?.isTransient == false)
+                #expect(error?.message.contains("cannot write object 'data/second' in \(path)") == true)
+                #expect(error?.message.contains("free space there") == true)
+            }
+            // Neither replaced nor torn.
+            let error = await #expect(throws: ObjectStorageError.self) {
+                try await store.put("data/first", pseudoRandomBytes(3 << 20, seed: 2))
+            }
+            #expect(error?.code == .noSpace)
+            #expect(try await store.get("data/first") == pseudoRandomBytes(2 << 20))
+            #expect(try FileManager.default.contentsOfDirectory(atPath: path + "/repository/data") == ["first"])
+            try await store.delete("data/first")
+            try await store.put("data/second", pseudoRandomBytes(3 << 20), options: PutOptions(ifAbsent: true))
+            #expect(try await store.get("data/second") == pseudoRandomBytes(3 << 20))
+        }
+    }
+
+    @Test("decides who is first on a volume without hard links", .enabled(if: Volume.isExFATMountable))
+    func withoutLinks() async throws {
+        try await Volume.withExFAT { path in
+            let (probe, second) = (path + "/probe", path + "/second")
+            #expect(FileManager.default.createFile(atPath: probe, contents: nil))
+            // Else this proves nothing.
+            #expect(link(probe, second) != 0)
+            try FileManager.default.removeItem(atPath: probe)
+            let winners = try await withThrowingTaskGroup(of: UInt8?.self) { group in
+                for writer in 0..<UInt8(16) {
+                    group.addTask {
+                        let store = try DirectoryStore(path: path + "/repository")
+                        do {
+                            try await store.put("d/manifest", [writer], options: PutOptions(ifAbsent: true))
+                            return writer
+                        } catch let error as ObjectStorageError where error.code == .alreadyExists {
+                            return nil
+                        }
+                    }
+                }
+                return try await group.reduce(into: [UInt8]()) { if let writer = $1 { $0.append(writer) } }
+            }
+            #expect(winners.count == 1)
+            #expect(try await DirectoryStore(path: path + "/repository").get("d/manifest") == winners)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: path + "/repository/d") == ["manifest"])
+        }
+    }
+
+    @Test("a dead writer's lock holds nobody up")
+    func lockOfTheDead() async throws {
+        try await withTemporaryDirectory { path in
+            let store = try DirectoryStore(path: path, claims: [.lock])
+            #expect(FileManager.default.createFile(atPath: path + "/.remora-tmp-claim", contents: nil))
+            try await store.put("a", [1], options: PutOptions(ifAbsent: true))
+            #expect(try FileManager.default.contentsOfDirectory(atPath: path) == ["a"])
         }
     }
 

@@ -1,12 +1,16 @@
 import Foundation
-import ObjectStorage
 import TestSupport
 import Testing
+
+@testable import ObjectStorage
 
 /// The implementations that the conformance suite runs against.
 enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case memory
     case directory
+    /// As on volumes without hard links, and on those without renames that don't replace.
+    case directoryWithoutLinks
+    case directoryWithoutBoth
     case prefixed
     case s3
     case s3TLS
@@ -20,6 +24,10 @@ enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
             try await body(MemoryStore())
         case .directory:
             try await withTemporaryDirectory { try await body(DirectoryStore(path: $0 + "/not/yet/there")) }
+        case .directoryWithoutLinks:
+            try await withTemporaryDirectory { try await body(DirectoryStore(path: $0, claims: [.rename])) }
+        case .directoryWithoutBoth:
+            try await withTemporaryDirectory { try await body(DirectoryStore(path: $0, claims: [.lock])) }
         case .prefixed:
             try await withTemporaryDirectory { path in
                 let base = try DirectoryStore(path: path)

@@ -1,6 +1,10 @@
+// For renameat2.
+#define _GNU_SOURCE
 #include "CPlatform.h"
 
+#include <fcntl.h>
 #include <malloc.h>
+#include <stdio.h>
 
 void remora_tune_allocator(void) {
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
@@ -13,4 +17,8 @@ void remora_tune_allocator(void) {
 
 void remora_release_memory(void) {
     malloc_trim(0);
+}
+
+int remora_rename_new(const char *from, const char *to) {
+    return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
 }

@@ -4,11 +4,14 @@ import Synchronization
 /// The file calls of `DirectoryStore`, all of which block.
 final class DirectoryFiles: Sendable {
     let root: String
+    /// Ways of putting a file where none may be, tried in this order.
+    private let claims: [NameClaim]
     /// Directories in which leftovers of dead writers were looked for already.
     private let swept = Mutex<Set<String>>([])
 
-    init(root: String) {
+    init(root: String, claims: [NameClaim] = NameClaim.allCases) {
         self.root = root
+        self.claims = claims
     }
 
     func path(_ key: String) -> String {
@@ -37,7 +40,7 @@ final class DirectoryFiles: Sendable {
         try writeAll(bytes, to: temporary.descriptor) { failure("write failed", $0) }
         if fsync(temporary.descriptor) != 0 { throw failure("fsync failed", errno) }
         if ifAbsent {
-            try claim(key, target: target, temporary: temporary.path, failure)
+            isTemporaryThere = try claim(key, target: target, temporary: temporary.path, failure)
         } else {
             if rename(temporary.path, target) != 0 { throw failure("rename failed", errno) }
             isTemporaryThere = false
@@ -46,22 +49,25 @@ final class DirectoryFiles: Sendable {
         sweep(directory)
     }
 
-    /// Gives the file its name unless there is one: `link` decides a race.
+    /// Gives the file its name unless something has it already; returns whether it has the temporary one as well.
     private func claim(
         _ key: String,
         target: String,
         temporary: String,
         _ failure: (String, Int32) -> ObjectStorageError
-    ) throws {
-        if link(temporary, target) == 0 { return }
-        if errno == EEXIST { throw ObjectStorageError.alreadyExists(key, in: root) }
-        if [EPERM, EOPNOTSUPP, ENOSYS].contains(errno) {
-            throw ObjectStorageError(
-                .invalidConfiguration,
-                "cannot write object \(ObjectKey.printable(key)) in \(root) only if absent: that file system has no hard links, which decide who is first; use another volume"
-            )
+    ) throws -> Bool {
+        for claim in claims {
+            switch claim.attempt(from: temporary, to: target) {
+            case .done(let isTemporaryThere): return isTemporaryThere
+            case .taken: throw ObjectStorageError.alreadyExists(key, in: root)
+            case .unsupported: continue
+            case .failed(let code): throw failure("\(claim) failed", code)
+            }
         }
-        throw failure("link failed", errno)
+        throw ObjectStorageError(
+            .invalidConfiguration,
+            "cannot write object \(ObjectKey.printable(key)) in \(root) only if absent: that file system has neither hard links, nor renames that don't replace, nor file locks, one of which must decide who is first; use another volume"
+        )
     }
 
     private func makeTemporaryFile(

@@ -4,6 +4,10 @@
 /// sees the whole object or none, whatever moment the writer or the machine dies at. What a dead writer left behind is
 /// a temporary file that `list` doesn't show and that a later writer into the same directory removes.
 ///
+/// A put that must find nothing there gives the finished file its name by `link`, or by a rename that doesn't replace;
+/// on file systems that have neither (some FUSE and network ones) by a plain rename under a lock on a file beside it,
+/// which decides among writers on one machine, and among several only where the file system shares its locks.
+///
 /// Files are made readable for their owner only (mode 0600, directories 0700). File calls block, so they run on up to
 /// eight threads of the store's own, eight puts at a time.
 public struct DirectoryStore: ObjectStore {
@@ -17,6 +21,10 @@ public struct DirectoryStore: ObjectStore {
     /// - Parameter path: the directory, absolute or relative to the working directory.
     /// - Throws: `ObjectStorageError` with code `.invalidConfiguration` for a path that no directory can have.
     public init(path: String) throws {
+        try self.init(path: path, claims: NameClaim.allCases)
+    }
+
+    init(path: String, claims: [NameClaim]) throws {
         guard !path.isEmpty, !path.utf8.contains(0) else {
             throw ObjectStorageError(
                 .invalidConfiguration,
@@ -26,7 +34,7 @@ public struct DirectoryStore: ObjectStore {
         var trimmed = path
         while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed.removeLast() }
         self.path = trimmed
-        files = DirectoryFiles(root: trimmed)
+        files = DirectoryFiles(root: trimmed, claims: claims)
         work = BlockingWork(label: "directory-store", limit: 8)
     }
 

@@ -12,3 +12,9 @@ void remora_tune_allocator(void);
 ///
 /// The tuned allocator keeps what a job needed for the next one; a process that will be idle for hours should not.
 void remora_release_memory(void);
+
+/// Renames a file unless something has the new name: `renameat2` with `RENAME_NOREPLACE`, which glibc's headers hide
+/// from Swift.
+///
+/// Returns 0, or -1 with `errno`: EEXIST when the name is taken, EINVAL or ENOSYS where the file system can't.
+int remora_rename_new(const char *from, const char *to);
