@@ -218,6 +218,7 @@ extension AgentService {
                 engine: agent.engine,
                 status: status,
                 wake: wake,
+                log: agent.log,
                 interval: agent.tuning.memberInterval
             )
             checkinLoop = CheckinLoop(

@@ -77,6 +77,8 @@ public struct AgentView: Codable, Sendable, Hashable {
     public var role: MemberStatus.Role?
     /// Seconds behind the primary.
     public var lag: Int?
+    /// Whether the agent's last look at its database succeeded; nil from a coordinator that doesn't say.
+    public var databaseReachable: Bool?
     /// The agent's version.
     public var version: String
     /// The database server's version.

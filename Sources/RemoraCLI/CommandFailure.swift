@@ -39,16 +39,16 @@ struct CommandFailure: Error, CustomStringConvertible {
     }
 
     private init(_ error: RepositoryError) {
-        if let cause = error.cause as? ObjectStorageError {
+        if let cause = error.cause as? ObjectStorageError, error.code != .damaged {
             self.init(cause, message: error.description)
             return
         }
         switch error.code {
         case .wrongPassword: self.init(.wrongPassword, error.description)
         case .notARepository, .unsupportedVersion: self.init(.notARepository, error.description)
-        case .damaged:
+        case .damaged, .missing:
             self.init(.damaged, error.description, hint: "remora repo check --read-data says what else is affected")
-        case .missing: self.init(.notFound, error.description)
+        case .notFound: self.init(.notFound, error.description)
         case .locked:
             self.init(.locked, error.description, hint: "if its holder is gone for good: restic unlock --remove-all")
         case .alreadyInitialized: self.init(.refused, error.description)

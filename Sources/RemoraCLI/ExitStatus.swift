@@ -54,7 +54,9 @@ struct ExitStatus: Sendable, Hashable {
         code: 6,
         name: "notFound",
         meaning: "There is no such session, configuration, target, snapshot or file.",
-        advice: "`remora status`, `remora sessions`, `remora snapshots` and `remora repo snapshots` list what there is."
+        advice:
+            "`remora status`, `remora sessions`, `remora snapshots` and `remora repo snapshots` list what there is.",
+        jobFailures: ["backupNotFound"]
     )
     static let refused = ExitStatus(
         code: 7,

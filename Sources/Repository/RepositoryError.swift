@@ -17,8 +17,10 @@ public struct RepositoryError: Error, Sendable, CustomStringConvertible {
         public static let unsupportedVersion = Code("unsupportedVersion")
         /// Stored bytes are not those that were written, or make no sense.
         public static let damaged = Code("damaged")
-        /// A blob, pack, snapshot or path that should be there is not.
+        /// A file or blob of the repository that should be there is not: stored data is lost.
         public static let missing = Code("missing")
+        /// There is no snapshot or path of the name that was asked for: nothing is lost.
+        public static let notFound = Code("notFound")
         /// Another process holds a lock that excludes this one.
         public static let locked = Code("locked")
         /// An argument makes no sense: a path, a password, an option.

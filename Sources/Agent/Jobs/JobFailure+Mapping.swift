@@ -42,6 +42,7 @@ extension JobFailure {
         case .wrongPassword: JobFailure(code: "wrongPassword", message: error.description, isRetryable: false)
         case .notARepository: JobFailure(code: "notARepository", message: error.description, isRetryable: false)
         case .damaged: JobFailure(code: "repositoryDamaged", message: error.description, isRetryable: false)
+        case .notFound: JobFailure(code: "backupNotFound", message: error.description, isRetryable: false)
         case .missing: JobFailure(code: "snapshotIncomplete", message: error.description, isRetryable: false)
         case .locked: JobFailure(code: "repositoryLocked", message: error.description, isRetryable: true)
         case .storage: JobFailure(code: "storageUnavailable", message: error.description, isRetryable: true)

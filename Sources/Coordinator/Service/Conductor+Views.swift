@@ -93,6 +93,7 @@ extension Conductor {
         view.role = record.member.role
         view.lag = record.member.lagSeconds
         view.serverVersion = record.member.version
+        view.databaseReachable = record.member.isReachable
         view.lastSeen = record.lastSeen
         view.job = job
         view.problems = record.member.problems

@@ -54,7 +54,7 @@ struct EffectPerformer: Sendable {
         do {
             return .prepared(try await keeper.prepare(session) { active.contains($0) })
         } catch {
-            return .prepareFailed(message: error.description, isRetryable: error.isRetryable)
+            return .prepareFailed(message: error.description, isRetryable: error.isRetryable, reason: error.reason)
         }
     }
 

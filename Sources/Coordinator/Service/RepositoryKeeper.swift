@@ -27,7 +27,7 @@ final class RepositoryKeeper: Sendable {
             let key = ResourceKey(namespace: plan.repository.namespace, name: plan.backend.storageSecretName)
             return try secrets.secret(key)
         } catch {
-            throw StorageFailure(description: error.description, isRetryable: false)
+            throw StorageFailure(description: error.description, isRetryable: false, code: "badConfiguration")
         }
     }
 
@@ -42,7 +42,8 @@ final class RepositoryKeeper: Sendable {
             throw StorageFailure(
                 description: "secret \(plan.repository.namespace)/\(plan.backend.storageSecretName) has no entry "
                     + "\(SecretValues.passwordKey), which is the repository's password",
-                isRetryable: false
+                isRetryable: false,
+                code: "badConfiguration"
             )
         }
         return password
@@ -67,7 +68,11 @@ final class RepositoryKeeper: Sendable {
         } catch let error as StorageFailure {
             throw error
         } catch {
-            throw StorageFailure(description: secret.redact("\(error)"), isRetryable: Self.isRetryable(error))
+            throw StorageFailure(
+                description: secret.redact("\(error)"),
+                isRetryable: Self.isRetryable(error),
+                code: StorageFailure.code(of: error)
+            )
         }
     }
 

@@ -33,7 +33,7 @@ enum RestoreSources {
         var result = PreparedSources(session: session, groups: [:])
         if let name = wanted.group {
             guard let part = manifest.groups.first(where: { $0.group == name || $0.shard == name }) else {
-                throw refusal("backup \(session) has no group \(name); it has \(names)")
+                throw refusal("backup \(session) has no group \(name); it has \(names)", code: notFound)
             }
             guard let only = groups.first, groups.count == 1 else {
                 throw refusal("one group can't be restored into \(groups.count) (\(list(groups))): leave out the group")
@@ -124,8 +124,9 @@ enum RestoreSources {
 
     private static func list(_ groups: [GroupState]) -> String { groups.map(\.name).joined(separator: ", ") }
 
-    private static func refusal(_ text: String) -> StorageFailure {
-        StorageFailure(description: text, isRetryable: false)
+    /// What was asked for doesn't fit the backup, or (with another code) isn't there.
+    private static func refusal(_ text: String, code: String = "badSelection") -> StorageFailure {
+        StorageFailure(description: text, isRetryable: false, code: code)
     }
 
     private static func find(
@@ -134,10 +135,7 @@ enum RestoreSources {
         _ manifests: [SessionManifest]
     ) throws(StorageFailure) -> SessionManifest {
         guard let newest = manifests.first else {
-            throw StorageFailure(
-                description: "there is no backup of \(source) in this repository: see remora snapshots",
-                isRetryable: false
-            )
+            throw refusal("there is no backup of \(source) in this repository: see remora snapshots", code: notFound)
         }
         if from == "latest" { return newest }
         let name = from.hasPrefix(source.namespace + "/") ? String(from.dropFirst(source.namespace.count + 1)) : from
@@ -151,6 +149,8 @@ enum RestoreSources {
             ? "'\(from)' is the beginning of \(matching.count) snapshots' ids; give more digits"
             : "there is no backup '\(from)' of \(source); give a session's name, at least 6 digits of a snapshot's id, "
                 + "or latest (newest: \(newest.session))"
-        throw StorageFailure(description: reason, isRetryable: false)
+        throw refusal(reason, code: matching.isEmpty ? notFound : "badSelection")
     }
+
+    private static let notFound = "backupNotFound"
 }

@@ -1,5 +1,47 @@
-/// A storage effect failed: one sentence without secrets, and whether trying again can help.
+import ObjectStorage
+import Repository
+
+/// A storage effect failed: one sentence without secrets, whether trying again can help, and a word for programs.
 struct StorageFailure: Error, Sendable, CustomStringConvertible {
     var description: String
     var isRetryable: Bool
+    /// Which kind of failure, in the words that agents use for failed jobs: whoever waits for the session can tell a
+    /// wrong password from a full disk, whichever of the two met it.
+    var code = StorageFailure.otherCode
+
+    /// Nothing more is known than that the repository can't be used.
+    static let otherCode = "repositoryNotReady"
+
+    /// The code as the reason of a session: the same word with a capital.
+    var reason: String { code.prefix(1).uppercased() + code.dropFirst() }
+
+    /// The word for whatever went wrong below.
+    static func code(of error: any Error) -> String {
+        switch error {
+        case let error as RepositoryError:
+            if let cause = error.cause as? ObjectStorageError { return code(of: cause) }
+            return switch error.code {
+            case .wrongPassword: "wrongPassword"
+            case .notARepository: "notARepository"
+            case .unsupportedVersion: "unsupportedRepository"
+            case .damaged: "repositoryDamaged"
+            case .notFound: "backupNotFound"
+            case .missing: "snapshotIncomplete"
+            case .locked: "repositoryLocked"
+            case .storage: "storageUnavailable"
+            default: otherCode
+            }
+        case let error as ObjectStorageError:
+            return switch error.code {
+            case .unavailable: "storageUnavailable"
+            case .noSpace: "storageFull"
+            case .accessDenied: "storageAccessDenied"
+            case .corrupt: "repositoryDamaged"
+            case .notFound: "storageNotFound"
+            case .invalidConfiguration: "storageConfiguration"
+            default: "storage"
+            }
+        default: return otherCode
+        }
+    }
 }

@@ -6,8 +6,8 @@ enum SessionEvent: Sendable, Hashable {
     case observed(Surroundings)
     /// Repositories are initialised and locked; for a restore, where each group's data comes from.
     case prepared(PreparedSources?)
-    /// They are not.
-    case prepareFailed(message: String, isRetryable: Bool)
+    /// They are not; the reason is one word with a capital.
+    case prepareFailed(message: String, isRetryable: Bool, reason: String = "RepositoryNotReady")
     /// A job is alive.
     case heartbeat(JobCall, JobPulse)
     /// A job's agent spoke of it in another way, like a log patch.

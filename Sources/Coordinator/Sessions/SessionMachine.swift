@@ -52,7 +52,7 @@ struct SessionMachine {
         case .complete(let call, let outcome, let logBytes): return complete(call, outcome, logBytes: logBytes)
         case .observed(let surroundings): observe(surroundings)
         case .prepared(let sources): prepared(sources)
-        case .prepareFailed(let message, let isRetryable): prepareFailed(message, isRetryable)
+        case .prepareFailed(let message, let isRetryable, let reason): prepareFailed(message, isRetryable, reason)
         case .cancel(let requester): cancel(by: requester)
         case .restarted: restarted()
         case .manifestWritten: manifestWritten()
@@ -106,17 +106,27 @@ struct SessionMachine {
         let usable = surroundings.agents.filter { $0.isConnected && !$0.isGone && $0.member.isReachable }
         guard surroundings.isSettled, !usable.isEmpty else {
             let target = state.target
+            let connected = surroundings.agents.filter { $0.isConnected && !$0.isGone }
+            let reasons = connected.map { "\($0.pod): \($0.member.problems.first ?? "not reachable")" }
+                .joined(separator: "; ")
             if surroundings.isSettled, now >= state.created.adding(milliseconds: timings.agentWaitMs) {
-                let connected = surroundings.agents.filter { $0.isConnected && !$0.isGone }
-                let message =
+                stop(
                     connected.isEmpty
-                    ? "no agent of target \(target) is connected; start remora-agent beside its members"
-                    : "no agent of target \(target) reaches its database: "
-                        + connected.map { "\($0.pod): \($0.member.problems.first ?? "not reachable")" }
-                        .joined(separator: "; ")
-                stop(.init(phase: .failed, reason: "NoAgent", message: message))
-            } else {
+                        ? .init(
+                            phase: .failed,
+                            reason: "NoAgent",
+                            message: "no agent of target \(target) is connected; start remora-agent beside its members"
+                        )
+                        : .init(
+                            phase: .failed,
+                            reason: "DatabaseUnreachable",
+                            message: "no agent of target \(target) reaches its database: \(reasons)"
+                        )
+                )
+            } else if connected.isEmpty {
                 wait(for: "an agent of target \(target)")
+            } else {
+                wait(for: "an agent of target \(target) that reaches its database: \(reasons)")
             }
             return
         }
@@ -224,7 +234,7 @@ struct SessionMachine {
         record("RepositoryReady", "repository \(state.plan.repository) is initialised and locked for this session")
     }
 
-    private mutating func prepareFailed(_ message: String, _ isRetryable: Bool) {
+    private mutating func prepareFailed(_ message: String, _ isRetryable: Bool, _ reason: String) {
         guard state.stage == .preparing else { return }
         if isRetryable, state.preparations < timings.maximumTries {
             state.stage = .queued
@@ -232,7 +242,7 @@ struct SessionMachine {
             state.waitingFor = "another try at the repository"
             record("RepositoryNotReady", "\(message); tries again")
         } else {
-            stop(.init(phase: .failed, reason: "RepositoryNotReady", message: message))
+            stop(.init(phase: .failed, reason: reason, message: message))
         }
     }
 

@@ -3,11 +3,26 @@ import BackupModel
 /// Everything that a look at a member or a backup can fail with: a stable code and one sentence each.
 enum MongoDBFailure {
     static func unreachable(_ host: String, _ reason: String) -> JobFailure {
-        JobFailure(
+        let reason = plain(reason, host: host)
+        let hint =
+            reason.contains("resolve")
+            ? "check the host name and the name service" : "check that mongod runs and listens there"
+        return JobFailure(
             code: "databaseUnreachable",
-            message: "can't reach MongoDB at \(host): \(reason); check that mongod runs and listens there",
+            message: "can't reach MongoDB at \(host): \(reason); \(hint)",
             isRetryable: true
         )
+    }
+
+    /// What libmongoc says, without the host that the sentence names already and without its options' names.
+    private static func plain(_ reason: String, host: String) -> String {
+        var text = Substring(reason)
+        if text.hasPrefix("\(host): ") { text = text.dropFirst(host.count + 2) }
+        for wrapping in ["No suitable servers found (`serverSelectionTryOnce` set): [", "No suitable servers found: ["]
+        where text.hasPrefix(wrapping) && text.hasSuffix("]") {
+            text = text.dropFirst(wrapping.count).dropLast()
+        }
+        return String(text)
     }
 
     static func authentication(_ host: String) -> JobFailure {

@@ -167,9 +167,15 @@ struct CoordinatorClient: Sendable {
                 "no trusted connection to the coordinator at \(url): \(error.message)",
                 hint: "give the authority of its certificate with --ca-file or REMORA_CA_FILE"
             )
+        case .invalidURL:
+            return CommandFailure(
+                .usage,
+                "the coordinator's URL is '\(url)'; it looks like \(ConnectionOptions.defaultURL) or https://host:port"
+            )
         default:
             let reason =
                 switch error.code {
+                case .cannotConnect where error.message.contains("resolve"): "there is no host of that name"
                 case .cannotConnect: "nobody accepts connections there"
                 case .timedOut: "no answer in time"
                 default: error.message

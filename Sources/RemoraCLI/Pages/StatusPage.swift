@@ -133,7 +133,10 @@ struct StatusPage {
             for agent in target.agents {
                 let state: StyledText =
                     !agent.connected
-                    ? "\("away", .bad)" : agent.job == nil ? "\("idle", .good)" : "\("working", .accent)"
+                    ? "\("away", .bad)"
+                    : agent.databaseReachable == false
+                        ? "\("no database", .bad)"
+                        : agent.job == nil ? "\("idle", .good)" : "\("working", .accent)"
                 table.add(
                     "\(agent.pod, .bold)",
                     "\(target.namespace)/\(target.name)",

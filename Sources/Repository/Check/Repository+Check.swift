@@ -24,7 +24,7 @@ extension Repository {
         let snapshots = try await snapshotIDs()
         try await checkKeys(&report)
         let indexed = try await checkIndex(&report, progress)
-        try await checkPacks(indexed, &report)
+        try await checkPacks(indexed, hasSnapshots: !snapshots.isEmpty, &report)
         var trees = TreeCheck(repository: self, index: indexed.index, report: report, progress: progress)
         try await trees.run(snapshots)
         report = trees.report
@@ -52,6 +52,8 @@ extension Repository {
     /// What the index files say, all together.
     struct CheckedIndex {
         var index = RepositoryIndex()
+        /// Index files that can't be used, so that nothing can be said about packs that no other one names.
+        var unusable = 0
         var packs: [PackID: [IndexedBlob]] = [:]
     }
 
@@ -78,7 +80,12 @@ extension Repository {
                 progress(CheckProgress(phase: .index, done: done, total: files.count))
                 let path = FileKind.index.path(id)
                 switch result {
-                case .failure(let error): read.error(path, "index file \(path) can't be used: \(error)")
+                case .failure(let error):
+                    checked.unusable += 1
+                    read.error(
+                        path,
+                        "index file \(path) can't be used: \(error); `restic repair index` makes a new one from the packs"
+                    )
                 case .success(let packs):
                     read.indexFiles += 1
                     checked.index.add(file: id, packs)
@@ -103,7 +110,11 @@ extension Repository {
         return checked
     }
 
-    private func checkPacks(_ indexed: CheckedIndex, _ report: inout CheckReport) async throws {
+    private func checkPacks(
+        _ indexed: CheckedIndex,
+        hasSnapshots: Bool,
+        _ report: inout CheckReport
+    ) async throws {
         var sizes: [PackID: Int] = [:]
         for file in try await store.files(.pack) { sizes[file.id] = file.size }
         for (id, blobs) in indexed.packs.sorted(by: { $0.key < $1.key }) {
@@ -132,10 +143,12 @@ extension Repository {
         }
         for id in sizes.keys.sorted() {
             let path = FileKind.pack.path(id)
-            report.hint(
-                path,
-                "pack \(path) is in no index file: left over from a run that did not finish, a prune removes it"
-            )
+            // With an index file lost, what looks left over may be what its snapshots are made of.
+            let advice =
+                indexed.unusable > 0 || (indexed.packs.isEmpty && hasSnapshots)
+                ? "its index file is lost or damaged: do not prune before `restic repair index`"
+                : "left over from a run that did not finish, a prune removes it"
+            report.hint(path, "pack \(path) is in no index file: \(advice)")
         }
     }
 }

@@ -14,7 +14,7 @@ public struct SnapshotReader: Sendable {
 
     /// The regular file at a path.
     ///
-    /// - Throws: `RepositoryError` with code `.missing` when there is none.
+    /// - Throws: `RepositoryError` with code `.notFound` when there is none.
     public func file(at path: String) throws -> SnapshotFile { try tree.file(at: path) }
 
     /// The chunks of a file in order, fetched and decoded ahead of the reader.

@@ -29,10 +29,10 @@ public struct SnapshotTree: Sendable {
 
     /// The regular file at a path.
     ///
-    /// - Throws: `RepositoryError` with code `.missing` when there is none.
+    /// - Throws: `RepositoryError` with code `.notFound` when there is none.
     public func file(at path: String) throws -> SnapshotFile {
         guard let entry = entry(at: path), let file = file(entry) else {
-            throw RepositoryError(.missing, "there is no file \"\(path)\" in the snapshot: list it to see its files")
+            throw RepositoryError(.notFound, "there is no file \"\(path)\" in the snapshot: list it to see its files")
         }
         return file
     }

@@ -36,18 +36,18 @@ extension Repository {
 
     /// The snapshot whose id begins with these hex digits, or the newest for `latest`.
     ///
-    /// - Throws: `RepositoryError` with code `.missing` for none, `.invalidArgument` for several.
+    /// - Throws: `RepositoryError` with code `.notFound` for none, `.invalidArgument` for several.
     public func findSnapshot(_ name: String) async throws -> SnapshotID {
         if name == "latest" {
             guard let newest = try await snapshots().last else {
-                throw RepositoryError(.missing, "there are no snapshots in \(store.location)")
+                throw RepositoryError(.notFound, "there are no snapshots in \(store.location)")
             }
             return newest.id
         }
         let found = try await snapshotIDs().filter { $0.hex.hasPrefix(name.lowercased()) }
         guard let first = found.first, !name.isEmpty else {
             throw RepositoryError(
-                .missing,
+                .notFound,
                 "there is no snapshot \"\(name)\" in \(store.location): list them to see their ids"
             )
         }

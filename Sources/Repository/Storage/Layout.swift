@@ -64,11 +64,7 @@ extension ObjectStore {
         do {
             return try await get(kind.path(id), range: range)
         } catch let error as ObjectStorageError where error.code == .notFound {
-            throw RepositoryError(
-                .missing,
-                "\(kind.name) \(kind.path(id)) is missing in \(location)",
-                cause: error
-            )
+            throw RepositoryError(.missing, "\(kind.name) \(kind.path(id)) is missing in \(location)")
         } catch is CancellationError {
             throw CancellationError()
         } catch {

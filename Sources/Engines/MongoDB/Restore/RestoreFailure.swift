@@ -58,8 +58,8 @@ extension RestoreFailure {
             code: "targetNotEmpty",
             message:
                 "can't restore into \(host): \(found.count == 1 ? "a collection is" : "\(found.count) collections are") "
-                + "there already: \(some)\(found.count > 10 ? ", …" : ""). Restore elsewhere, or with conflict "
-                + "DropCollections, which drops the collections that the backup has",
+                + "there already: \(some)\(found.count > 10 ? ", …" : ""). Restore elsewhere, or let the "
+                + "collections that the backup has be dropped (--drop; in an object: conflict DropCollections)",
             isRetryable: false
         )
     }
