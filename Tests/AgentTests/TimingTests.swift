@@ -102,6 +102,27 @@ struct TimingTests {
         await #expect(throws: CancellationError.self) { try await waiting.value }
     }
 
+    @Test("the log tells what is new about the database, and nothing twice")
+    func news() {
+        let away = MemberStatus(isReachable: false, problems: ["can't reach MongoDB"])
+        var back = MemberStatus(isReachable: true)
+        back.host = "h:1"
+        back.role = .secondary
+        back.group = "rs0"
+        back.version = "6.0.5"
+        #expect(MemberNews.lines(nil, away).map(\.sentence) == ["can't reach MongoDB"])
+        #expect(MemberNews.lines(nil, away).map(\.level) == [.warning])
+        #expect(MemberNews.lines(away, away).isEmpty)
+        #expect(
+            MemberNews.lines(away, back).map(\.sentence)
+                == ["the database at h:1 answers: secondary of rs0, version 6.0.5"]
+        )
+        var poor = back
+        poor.problems = ["the user lacks a role"]
+        #expect(MemberNews.lines(back, poor).map(\.sentence) == ["the user lacks a role"])
+        #expect(MemberNews.lines(poor, back).map(\.sentence) == ["nothing is wrong with the database any more"])
+    }
+
     @Test("only changes of a member that can change a decision are told at once")
     func significance() {
         var old = MemberStatus(isReachable: true)

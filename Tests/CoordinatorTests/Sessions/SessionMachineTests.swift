@@ -112,6 +112,23 @@ import Testing
         wrong.observe()
         wrong.send(.prepareFailed(message: "wrong password", isRetryable: false))
         #expect(wrong.state.outcome?.message == "wrong password")
+        var named = SessionHarness()
+        named.observe()
+        named.send(.prepareFailed(message: "wrong password", isRetryable: false, reason: "WrongPassword"))
+        #expect(named.state.outcome?.reason == "WrongPassword")
+    }
+
+    @Test("a session whose agents don't reach their database says why, while it waits and when it gives up")
+    func databaseAway() {
+        var agent = SessionHarness.agent("a-0", .secondary)
+        agent.member = MemberStatus(isReachable: false, problems: ["can't reach MongoDB at h:1: connection refused"])
+        var session = SessionHarness(agents: [agent])
+        session.observe()
+        #expect(session.state.waitingFor?.contains("a-0: can't reach MongoDB at h:1") == true)
+        session.advance(seconds: 180)
+        session.observe()
+        #expect(session.state.outcome?.reason == "DatabaseUnreachable")
+        #expect(session.state.outcome?.message.contains("a-0: can't reach MongoDB at h:1") == true)
     }
 
     @Test("two groups under one target are refused until there is a common cut for them")

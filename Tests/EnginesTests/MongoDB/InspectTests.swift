@@ -101,8 +101,9 @@ struct InspectTests {
     @Test(
         "versions that aren't supported are named",
         arguments: [
-            ("4.4.29", false), ("5.0.0", true), ("6.0.5", true), ("7.0.16", true), ("8.0.4", true), ("8.1.0", false),
-            ("9.0.0", false), ("unknown", false),
+            ("3.6.23", false), ("4.2.0", false), ("4.4.29", false), ("5.0.0", true), ("6.0.5", true), ("7.0.16", true),
+            ("8.0.4", true), ("8.1.0", false),
+            ("9.0.0", false), ("unknown", false), ("", false), ("6", true), ("six.0", false), ("-6.0", false),
         ]
     )
     func versions(version: String, isSupported: Bool) async throws {

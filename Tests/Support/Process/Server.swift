@@ -10,7 +10,8 @@ public final class Server: Sendable {
     public let logPath: String
 
     private let program: String
-    private let arguments: [String]
+    /// Its arguments.
+    public let arguments: [String]
     private let environment: [String: String?]
     private let directory: String?
     private let current = Mutex<ChildProcess?>(nil)
