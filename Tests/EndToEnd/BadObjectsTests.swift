@@ -45,7 +45,7 @@ struct BadObjectsTests {
             words: ["shop.yaml:27", "spec.timeZone", "Mars/Olympus"]
         ),
         Case(from: "@yearly\"", to: "@yearly\"\n  timeOut: soon", words: ["shop.yaml:27", "spec.timeOut", "30m"]),
-        Case(from: "spec:\n  schedule", to: "spec:\n\tschedule", words: ["shop.yaml:2", "not YAML", "tab"]),
+        Case(from: "spec:\n  schedule", to: "spec:\n\tschedule", words: ["shop.yaml:26", "this is not YAML"]),
         Case(
             from: "kind: AppBinding\nmetadata:\n  name: shop",
             to: "kind: AppBinding\nmetadata:\n  name: ../shop",

@@ -3,7 +3,7 @@ import Testing
 
 /// How a command ended, and everything it said.
 struct Said: Sendable {
-    let code: ExitStatus
+    let code: TestSupport.ExitStatus
     let text: String
 
     init(_ output: Command.Output) {
