@@ -1,4 +1,5 @@
 import BackupModel
+import Logging
 import Testing
 
 @testable import Agent
