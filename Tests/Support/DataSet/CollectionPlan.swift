@@ -13,6 +13,14 @@ struct CollectionPlan: Sendable {
     /// The document with this number.
     var document: @Sendable (Int, inout Generator) -> TestDocument = { _, _ in TestDocument { _ in } }
 
+    private var generator: Generator { Generator(seed: name.utf8.reduce(7) { $0 &* 31 &+ UInt64($1) }) }
+
+    /// All documents at once, for a small one.
+    func documents() -> [TestDocument] {
+        var generator = generator
+        return (0..<count).map { document($0, &generator) }
+    }
+
     /// Creates and fills it; returns the bytes that were written.
     func load(_ client: MongoClient) async throws -> Int {
         do {
@@ -36,7 +44,7 @@ struct CollectionPlan: Sendable {
         // Quicker on an empty collection, but for one that becomes large.
         let isLarge = count > 5_000
         if !isLarge { try await createIndexes(client) }
-        var generator = Generator(seed: name.utf8.reduce(7) { $0 &* 31 &+ UInt64($1) })
+        var generator = generator
         var batches = 0
         var (batch, size, total): ([TestDocument], Int, Int) = ([], 0, 0)
         for index in 0..<count {

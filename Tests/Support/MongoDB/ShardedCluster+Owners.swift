@@ -63,6 +63,8 @@ extension ShardedCluster {
 
     /// A filter that only a shard's own documents pass: what is left are orphans.
     ///
+    /// To be asked with `"collation": {"locale": "simple"}` where the collection has another one: keys know none.
+    ///
     /// - Returns: extended JSON of a `$match`; `nil` when the shard owns no chunk.
     public func ownershipFilter(of namespace: String, on shard: String) async throws -> String? {
         let entry = try await shardedEntry(namespace)

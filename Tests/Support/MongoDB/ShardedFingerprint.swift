@@ -164,7 +164,9 @@ private struct ShardReading {
             return
         }
         var (sum, count) = (ContentSum(), 0)
-        for document in try await client.find(in: collection, of: database, filter: filter) {
+        // Keys know no collation, and a collection's own would be the filter's.
+        let options = #"{"collation": {"locale": "simple"}}"#
+        for document in try await client.find(in: collection, of: database, filter: filter, options: options) {
             document.bytes.withUnsafeBytes { sum.add($0) }
             count += 1
         }
