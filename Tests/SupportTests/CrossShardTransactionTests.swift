@@ -45,7 +45,7 @@ struct CrossShardTransactionTests {
         let second = CrossShardTransaction(session: session, number: 2)
         try await second.run(touch(0), on: database, shard: "rsA", over: connections[0])
         try await second.run(touch(1), on: database, shard: "rsB", over: connections[1])
-        await second.abort()
+        await second.abort { _ in connections[0] }
         #expect(try await second.commit { _ in connections[0] } == .aborted)
         #expect(try await numbers(cluster, database) == [1, 1])
         try await cluster.dropDatabase(database)

@@ -76,7 +76,7 @@ public actor CrossShardTransaction {
             do {
                 try await send(command, on: "admin", over: connection)
                 return .committed
-            } catch let error as MongoError where error.code == 251 {
+            } catch let error as MongoError where error.code == 251 && error.reply["writeConcernError"] == nil {
                 // NoSuchTransaction, confirmed by a majority: the only other outcome.
                 return .aborted
             } catch {
@@ -86,12 +86,21 @@ public actor CrossShardTransaction {
         }
     }
 
-    /// Aborts on all shards that were spoken to; one that doesn't answer aborts by itself, since it was never prepared.
-    public func abort() async {
+    /// Aborts on all shards that were spoken to, after an error or `aborted`; not while a commit's outcome is unknown.
+    ///
+    /// A shard that can't be reached aborts by itself, a minute later: it was never prepared. Until then the documents
+    /// that it wrote refuse other writers, so a broken connection is replaced by what `reconnect` gives.
+    public func abort(reconnect: @Sendable (String) async throws -> WireConnection) async {
         for shard in participants {
             guard let connection = connections[shard] else { continue }
-            // Not every shard began it, and a new primary knows nothing of it.
-            _ = try? await send(#"{"abortTransaction": 1}"#, on: "admin", over: connection)
+            do {
+                try await send(#"{"abortTransaction": 1}"#, on: "admin", over: connection)
+            } catch let error as MongoError where error.code == 251 {
+                // It never began there, or a new primary knows nothing of it.
+            } catch {
+                // As above, and what can't be reached ends by itself.
+                _ = try? await send(#"{"abortTransaction": 1}"#, on: "admin", over: reconnect(shard))
+            }
         }
     }
 
@@ -163,6 +172,14 @@ public final class ClusterTime: Sendable {
 
     /// Nothing seen yet.
     public init() {}
+
+    /// The same time, which then goes on by itself.
+    public func copy() -> ClusterTime {
+        let copy = ClusterTime()
+        let document = document
+        copy.latest.withLock { $0 = document }
+        return copy
+    }
 
     /// What to send along as `$clusterTime`.
     public var document: TestDocument? { latest.withLock { $0 } }

@@ -17,6 +17,7 @@ public actor WireConnection {
     private nonisolated(unsafe) let caught = Catch()
     private let executor = BlockingExecutor("test-raw-connection")
     private var requests: Int32 = 0
+    private var isBroken = false
 
     private static let initialized: Void = {
         mongoc_init()
@@ -119,7 +120,7 @@ public actor WireConnection {
                 throw MongoError(error, reply: reply)
             }
         }
-        guard let stream = caught.stream else { throw networkError("there is no connection") }
+        guard let stream = caught.stream, !isBroken else { throw networkError("there is no connection any more") }
         requests += 1
         // OP_MSG with one section: length, request, the request answered, code 2013, flags, kind 0, the document.
         var message: [UInt8] = []
@@ -152,8 +153,10 @@ public actor WireConnection {
         return bytes
     }
 
+    /// After it nobody can tell which command the next reply would answer.
     private func networkError(_ message: String) -> MongoError {
-        MongoError(code: 0, message: message, reply: TestDocument { _ in })
+        isBroken = true
+        return MongoError(code: 0, message: message, reply: TestDocument { _ in })
     }
 }
 
