@@ -175,6 +175,92 @@ struct OplogReplayTests {
         }
     }
 
+    @Test("a part of a backup is replayed exactly, beside what is there", arguments: [0, 27, 100])
+    func partialStorm(readAfter: Int) async throws {
+        try await withTestDirectory { directory in
+            let source = try await singleMemberSet(directory)
+            let client = try await source.primary().client()
+            try await prepareStorm(client)
+            let start = try await newest(client)
+            var image: DumpImage?
+            for (index, (database, command)) in Self.storm.enumerated() {
+                if index == readAfter { image = try await DumpImage.read(client) }
+                try await client.command(command, on: database)
+            }
+            var dump = try await { if let image { image } else { try await DumpImage.read(client) } }()
+            dump.oplog = try await oplog(client, from: start)
+            let snapshot = try await dump.store()
+
+            // `out` is made by `$out`: under another name, in the oplog alone.
+            let names = ["a", "capped", "moved", "arrived", "out", "doomed", "tocap"]
+            let selection = NamespaceSelection(
+                include: names.map { "s.\($0)" } + ["gone.*"],
+                renames: [.init(from: "s.*", to: "r.*")]
+            )
+            let target = try await MongoServer.start(.authenticated, in: directory)
+            let targetClient = try target.client()
+            try await targetClient.insert([TestDocument(json: #"{"_id": "mine"}"#)], into: "keep", of: "r")
+            try await targetClient.insert([TestDocument(json: #"{"_id": "mine"}"#)], into: "capped", of: "r")
+            let failure = try await #require(throws: JobFailure.self) {
+                try await RestoreRig.restore(snapshot, into: target, selection: selection)
+            }
+            #expect(failure.code == "targetNotEmpty")
+            #expect(failure.message.contains("r.capped"))
+            #expect(!failure.message.contains("partially"))
+            #expect(try await targetClient.count("capped", of: "r") == 1)
+
+            let context = RecordingContext()
+            try await RestoreRig.restore(
+                snapshot,
+                into: target,
+                conflict: .dropCollections,
+                selection: selection,
+                context: context
+            )
+            for name in names {
+                let sort = #"{"sort": {"_id": 1}}"#
+                let found = try await targetClient.find(in: name, of: "r", options: sort).map(\.bytes)
+                #expect(
+                    try await client.find(in: name, of: "s", options: sort).map(\.bytes) == found,
+                    "\(name): \(context.log)"
+                )
+            }
+            let kept = try await targetClient.find(in: "keep", of: "r")
+            #expect(kept.map { $0["_id"]?.string } == ["mine"])
+            #expect(try await targetClient.count("x", of: "gone") == client.count("x", of: "gone"))
+            let list = try await targetClient.command(#"{"listCollections": 1, "nameOnly": true}"#, on: "r")
+            let listed = (list["cursor.firstBatch"]?.documents ?? []).compactMap { $0["name"]?.string }
+            #expect(Set(listed) == Set(names).subtracting(["moved"]).union(["keep"]))
+            await source.kill()
+            await target.kill()
+        }
+    }
+
+    @Test("what the oplog makes replaces what has its name, when a backup is restored over the same set")
+    func madeByOplog() async throws {
+        let server = try await SharedServers.standalone()
+        let client = try server.client()
+        let name = SharedServers.uniqueName("made")
+        try await client.insert([TestDocument(json: #"{"_id": 1}"#)], into: "a", of: name)
+        var image = try await DumpImage.read(client) { $0 == name }
+        let uuid = [UInt8](repeating: 9, count: 16)
+        var log = OplogWriter()
+        log.command(name, ["create": "b"], ui: uuid)
+        log.insert("\(name).b", ["_id": 2], ui: uuid)
+        image.oplog = log.entries
+        try await client.insert([TestDocument(json: #"{"_id": "later"}"#)], into: "b", of: name)
+        let selection = NamespaceSelection(include: ["\(name).*"])
+        try await RestoreRig.restore(
+            try await image.store(),
+            into: server,
+            conflict: .dropCollections,
+            selection: selection
+        )
+        let found = try await client.find(in: "b", of: name)
+        #expect(found.map { $0["_id"]?.int } == [2])
+        try await client.command(#"{"dropDatabase": 1}"#, on: name)
+    }
+
     @Test("transactions in several entries, prepared ones and ops on big documents are applied whole")
     func handMade() async throws {
         let server = try await SharedServers.standalone()

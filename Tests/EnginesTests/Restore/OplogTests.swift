@@ -361,6 +361,35 @@ struct OplogTests {
         #expect(throws: JobFailure.self) { _ = try replay(log, collections: [("d.b", nil)], selection: inner) }
     }
 
+    @Test(
+        "a collection that the oplog makes under another name and renames into the selection is followed from its begin"
+    )
+    func adoption() throws {
+        var log = OplogWriter()
+        log.command("d", ["create": "tmp"], ui: Self.uuidB)
+        log.insert("d.tmp", ["_id": 1], ui: Self.uuidB)
+        log.command("d", ["renameCollection": "d.tmp", "to": "d.tmp2"], ui: Self.uuidB)
+        log.insert("d.tmp2", ["_id": 2], ui: Self.uuidB)
+        log.command("d", ["renameCollection": "d.tmp2", "to": "d.a", "dropTarget": true], ui: Self.uuidB)
+        log.insert("d.a", ["_id": 3], ui: Self.uuidB)
+        log.command("d", ["create": "other"], ui: Self.uuidA)
+        log.insert("d.other", ["_id": 4], ui: Self.uuidA)
+        let selection = NamespaceSelection(include: ["d.a"])
+        let result = try replay(log, selection: selection)
+        #expect(
+            result.steps.filter { !$0.contains("create") }.map {
+                $0.split(separator: " ").prefix(2).joined(separator: " ")
+            }
+                == ["i d.tmp", "c! admin.$cmd", "i d.tmp2", "c! admin.$cmd", "i d.a"]
+        )
+        #expect(result.model.collections.map(\.description) == ["d.a"])
+        #expect(result.model.adoptedNames.map(\.description).sorted() == ["d.tmp", "d.tmp2"])
+
+        // Once it has arrived it is one of the selected, and may not leave.
+        log.command("d", ["renameCollection": "d.a", "to": "d.tmp"], ui: Self.uuidB)
+        #expect(throws: JobFailure.self) { _ = try replay(log, selection: selection) }
+    }
+
     @Test("changes of users go to the place where users are gathered")
     func users() throws {
         var log = OplogWriter()

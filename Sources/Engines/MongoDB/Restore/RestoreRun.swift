@@ -50,6 +50,8 @@ struct RestoreRun: Sendable {
         /// UUIDs of what stays in the target.
         var taken: Set<[UInt8]>
         var replay: Replay?
+        /// Names that are not in the plan, but that the oplog makes.
+        var made: [Namespace] = []
         /// Whether inserts can be told to leave zero timestamps alone.
         var sparesZeroTimestamps: Bool
     }
@@ -124,6 +126,15 @@ struct RestoreRun: Sendable {
             sparesZeroTimestamps: spares
         )
         preparation.replay = try await rehearse(preparation)
+        if let model = preparation.replay?.rehearsal.model, let changed = preparation.replay?.rehearsal.changed {
+            let views = model.views.keys.compactMap { map.target(of: $0) }
+            preparation.made = changed.union(views).subtracting(replaced).sorted()
+            // What a name in passing meets there is none of the restore's, whatever may be dropped.
+            let inTheWay = preparation.made.filter {
+                existing.entries[$0] != nil && (!drops || model.adoptedNames.contains($0))
+            }
+            if !inTheWay.isEmpty { throw RestoreFailure.targetNotEmpty(target.host, inTheWay) }
+        }
         return preparation
     }
 
@@ -171,7 +182,10 @@ struct RestoreRun: Sendable {
         let plan = preparation.plan
         let creator = CollectionCreator(target: preparation.target, pool: preparation.pool, progress: progress)
         let replay = preparation.replay
-        if spec.conflict == .dropCollections { try await creator.drop(plan, existing: preparation.existing) }
+        if spec.conflict == .dropCollections {
+            let names = plan.all.map(\.target) + preparation.made
+            try await creator.drop(names, existing: preparation.existing)
+        }
         let kept = try await creator.create(plan, existing: preparation.existing, uuids: preparation.keepable)
         let users = UserRestorer(pool: preparation.pool, progress: progress)
         if plan.restoresUsers { try await users.prepare() }
@@ -314,49 +328,6 @@ struct RestoreRun: Sendable {
             loaded.append(RestoreVerifier.Loaded(collection: collection, content: DocumentChecksum()))
         }
         return loaded
-    }
-
-    private func userStores(_ plan: RestorePlan) -> [PlannedCollection] {
-        [(plan.users, UserRestorer.stores.users), (plan.roles, UserRestorer.stores.roles)].compactMap { dumped, store in
-            dumped.map {
-                PlannedCollection(
-                    source: $0.namespace,
-                    target: store,
-                    metadata: .unknown,
-                    dataPath: $0.dataPath,
-                    promised: $0.promised
-                )
-            }
-        }
-    }
-
-    /// What was read must be what the manifest promises: this is the proof that the snapshot is whole and in order.
-    private func check(_ loaded: LoadedContent, _ collection: PlannedCollection, _ file: SnapshotFile) throws {
-        guard loaded.read.bytes == Int64(clamping: file.size) else {
-            throw RestoreFailure.damagedSnapshot(
-                "\(file.path) has \(loaded.read.bytes) bytes, and the snapshot says \(file.size)"
-            )
-        }
-        if let promised = collection.promised {
-            guard loaded.read.documents == promised.documents, loaded.read.bytes == promised.bytes else {
-                throw RestoreFailure.damagedSnapshot(
-                    "\(collection.source) has \(loaded.read.documents) documents in \(loaded.read.bytes) bytes, and the "
-                        + "manifest says \(promised.documents) in \(promised.bytes)"
-                )
-            }
-            if let crc = promised.crc64, crc != loaded.crc.value {
-                throw RestoreFailure.damagedSnapshot(
-                    "\(collection.source) has the CRC-64 \(String(loaded.crc.value, radix: 16)), and the manifest says "
-                        + String(crc, radix: 16)
-                )
-            }
-        }
-        if loaded.superseded > 0 {
-            progress.log(
-                .info,
-                "\(loaded.superseded) documents of \(collection.source) were read twice while they changed; the oplog decides"
-            )
-        }
     }
 
     private func finish(

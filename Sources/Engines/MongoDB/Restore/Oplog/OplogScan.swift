@@ -22,6 +22,8 @@ struct OplogScan: Sendable {
     /// When a collection was last created (or renamed to that name), by UUID and by name.
     private var creations: [[UInt8]: ClusterTime] = [:]
     private var namedCreations: [Namespace: ClusterTime] = [:]
+    /// Where each collection was renamed to, by UUID, in this order.
+    private(set) var destinations: [[UInt8]: [Namespace]] = [:]
     /// When a database was last dropped.
     private var databaseDrops: [String: ClusterTime] = [:]
 
@@ -80,6 +82,7 @@ struct OplogScan: Sendable {
         case .rename(let from, let to, let dropsTarget):
             namedDrops[from] = operation.time
             namedCreations[to] = operation.time
+            if let uuid = operation.uuid { destinations[uuid, default: []].append(to) }
             if dropsTarget {
                 namedDrops[to] = operation.time
                 if let uuid = Self.droppedUUID(operation) { drops[uuid] = operation.time }

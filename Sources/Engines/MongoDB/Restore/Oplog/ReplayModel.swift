@@ -22,6 +22,11 @@ struct ReplayModel: Sendable {
     private var present: [Namespace: [UInt8]?] = [:]
     /// UUIDs that the target's collections have too.
     private var kept: Set<[UInt8]>
+    /// UUIDs of collections that the oplog creates under names that aren't selected and later renames to one that is,
+    /// as `$out` does: all that is in them is in the oplog.
+    private var adopted: Set<[UInt8]> = []
+    /// The names that they have in the target until then.
+    private(set) var adoptedNames: Set<Namespace> = []
     /// UUIDs that something else in the target has.
     private let taken: Set<[UInt8]>
     /// Operations passed over because the oplog explains it.
@@ -229,13 +234,18 @@ struct ReplayModel: Sendable {
         _ document: BSONDocument,
         _ operation: OplogOperation
     ) -> [ReplayOperation] {
-        guard let target = map.target(of: name), map.selects(name) else { return [] }
+        let isSelected = map.selects(name)
+        guard let target = map.target(of: name), isSelected || arrivesSelected(operation.uuid) else { return [] }
         if name.database == "admin", name.collection.hasPrefix("system.") { return [] }
         if name.collection == "system.views" || name.collection == "system.profile" { return [] }
         if let uuid = operation.uuid, byUUID[uuid] != nil { return [] }
         if present[name] != nil {
             passedOver += 1
             return []
+        }
+        if !isSelected, let uuid = operation.uuid {
+            adopted.insert(uuid)
+            adoptedNames.insert(target.known)
         }
         if name != name.known { return createSeries(name, target.known, document, operation) }
         var uuid = operation.uuid
@@ -253,6 +263,11 @@ struct ReplayModel: Sendable {
         )
         expiries[name.known] = metadata.expiry
         return [commandStep(target, metadata.createCommand(as: target.collection), operation, uuid: uuid)]
+    }
+
+    /// Whether a collection is renamed to a selected name sooner or later.
+    private func arrivesSelected(_ uuid: [UInt8]?) -> Bool {
+        uuid.flatMap { scan.destinations[$0] }?.contains { map.selects($0) } ?? false
     }
 
     /// The buckets of a time series are created by creating the time series.
@@ -329,11 +344,14 @@ struct ReplayModel: Sendable {
             if map.selects(to), !map.selects(from) { throw crossing(from, to, operation) }
             return []
         }
-        guard map.selects(to), let source = map.target(of: found), let target = map.target(of: to) else {
-            throw crossing(from, to, operation)
+        let uuid = present[found].flatMap { $0 }
+        guard map.selects(to) || uuid.map(adopted.contains) == true,
+            let source = map.target(of: found), let target = map.target(of: to)
+        else { throw crossing(from, to, operation) }
+        if let uuid, adopted.contains(uuid) {
+            if map.selects(to) { adopted.remove(uuid) } else { adoptedNames.insert(target.known) }
         }
         if present[to] != nil { forget(to) }
-        let uuid = present[found].flatMap { $0 }
         present[found] = nil
         present[to] = .some(uuid)
         if let uuid { byUUID[uuid] = to }

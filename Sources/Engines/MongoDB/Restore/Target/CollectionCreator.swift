@@ -7,9 +7,9 @@ struct CollectionCreator: Sendable {
     let pool: ConnectionPool
     let progress: RestoreProgress
 
-    /// Drops those of the planned collections that exist; others are left alone.
-    func drop(_ plan: RestorePlan, existing: TargetCatalog) async throws {
-        let present = plan.all.map(\.target).filter { existing.entries[$0] != nil }
+    /// Drops those of the restore's collections that exist; others are left alone.
+    func drop(_ names: [Namespace], existing: TargetCatalog) async throws {
+        let present = names.filter { existing.entries[$0] != nil }
         guard !present.isEmpty else { return }
         progress.step("drop \(present.count) collections")
         progress.log(.info, "dropping \(present.count) collections that the backup has too")
