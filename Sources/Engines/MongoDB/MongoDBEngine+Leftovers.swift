@@ -19,6 +19,12 @@ extension MongoDBEngine {
             let what =
                 if outcome.diedWithServer {
                     "the lock that job \(note.jobID) left on \(note.host) had died with the server"
+                } else if let doubt = outcome.doubt {
+                    "unlocked \(note.host) for job \(note.jobID), but can't be sure that the lock was ours: \(doubt);"
+                        + " if somebody else was using a lock there, what was done under it is not to be trusted"
+                } else if let reason = outcome.foreign {
+                    "job \(note.jobID) left a lock note for \(note.host), but the lock there is somebody else's and"
+                        + " stays (\(reason)): release it with db.fsyncUnlock() if nobody needs it"
                 } else if outcome.wasOurs {
                     "released the lock that job \(note.jobID) left on \(note.host)"
                 } else if outcome.others > 0 {
@@ -61,7 +67,7 @@ extension MongoDBEngine {
             since: unixSeconds(),
             isFrozen: true
         )
-        let release = LockRelease(self, note, host: spec.host) { context.log($0, "lock", $1) }
+        let release = LockRelease(self, note, .isOurs, host: spec.host) { context.log($0, "lock", $1) }
         let outcome = await release.run(&commands)
         if let failure = outcome.failure { throw failure }
         context.log(.info, "lock", "released the lock that job \(spec.ownerJobID) left on \(spec.host)")

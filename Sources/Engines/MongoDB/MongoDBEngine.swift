@@ -52,7 +52,8 @@ public final class MongoDBEngine: Sendable {
                 let facts = try await MemberFacts(asking: connection)
                 let assessment = MemberAssessment(facts, connectedTo: connection.host)
                 let (note, problem) = readNote(of: assessment.host)
-                var status = assessment.status(ownLock: facts.isLocked ? note : nil)
+                let isOurs = facts.isLocked ? try await mayBeOurs(note, connection) : false
+                var status = assessment.status(ownLock: isOurs ? note : nil)
                 status.problems += problem
                 return status
             } catch {
@@ -83,6 +84,19 @@ public final class MongoDBEngine: Sendable {
         } catch {
             // Then it isn't an arbiter that we could ask; the failed log-in is what is reported.
             return nil
+        }
+    }
+
+    /// Whether the lock that the member has now is not known to be somebody else's.
+    private func mayBeOurs(_ note: LockNote?, _ connection: MongoConnection) async throws(MongoError) -> Bool {
+        guard let note else { return false }
+        // Ours is being asked for or held this very moment, and its owner looks after it.
+        if activeLocks.withLock({ $0.contains(note.host) }) { return true }
+        let commands = LockCommands(connection: connection)
+        guard try await commands.processID() == note.processID else { return false }
+        switch try await commands.evidence(note).owner(note) {
+        case .ours, .unknown, .pending: return true
+        case .foreign, .nobody: return false
         }
     }
 

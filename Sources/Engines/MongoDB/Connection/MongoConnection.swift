@@ -178,6 +178,22 @@ public final actor MongoConnection {
         return reply
     }
 
+    /// The 16 bytes that name this connection's session to the server; nil where the server has no sessions.
+    func sessionID() throws(MongoError) -> [UInt8]? {
+        _ = try sessionBytes()
+        guard let session = client.session, let document = mongoc_client_session_get_lsid(session),
+            let data = bson_get_data(document)
+        else { return nil }
+        let length = Int(UnsafeRawPointer(data).loadUnaligned(as: Int32.self).littleEndian)
+        let bytes = [UInt8](UnsafeBufferPointer(start: data, count: length))
+        do throws(BSONError) {
+            guard case .binary(_, let identifier)? = try BSONDocument(validating: bytes)["id"] else { return nil }
+            return identifier
+        } catch {
+            throw MongoError(.badReply, "libmongoc made a session whose name can't be read: \(error)")
+        }
+    }
+
     /// One explicit session for everything on this connection: a cursor's `getMore` must come with its `find`'s.
     ///
     /// Never causally consistent: that would add `afterClusterTime`, which waits on a locked member.

@@ -10,6 +10,96 @@ struct LockCommands: Sendable {
         try await connection.command("admin", MemberFacts.lockQuestion)["fsyncLock"]?.truth == true
     }
 
+    /// What is to be written down of a request before it is sent through `connection`, which has sent nothing yet.
+    func request(through connection: MongoConnection) async throws(MongoError) -> LockRequest? {
+        guard let session = try await connection.sessionID() else { return nil }
+        // `hello` leaves no trace of the session it comes with (observed).
+        let hello = try await connection.command("admin", ["hello": 1])
+        return LockRequest(
+            session: Hexadecimal.encode(session),
+            connection: hello["connectionId"]?.integer,
+            counters: try await counters()
+        )
+    }
+
+    /// The number of the operation that holds the lock.
+    func lockOperation() async throws(MongoError) -> Int64? {
+        Self.operation(try await connection.command("admin", MemberFacts.lockQuestion))
+    }
+
+    /// Everything that the server knows of the lock and the request that a note names.
+    func evidence(_ note: LockNote) async throws(MongoError) -> LockEvidence {
+        var evidence = LockEvidence()
+        if note.state == .requested, let request = note.request {
+            // Asked first: once the connection has gone, no request comes after what is asked next.
+            evidence.connection = try await state(of: request.connection)
+            evidence.knowsSession = try await knows(request.session)
+            // Asked after the sessions: a flush in between must show.
+            evidence.counters = try await counters()
+            if let number = request.connection, let reply = try await optional(["getLog": "global"]) {
+                evidence.log = LockLog(reply["log"]?.array?.compactMap(\.string) ?? [], connection: number)
+            }
+        }
+        let reply = try await connection.command("admin", MemberFacts.lockQuestion)
+        evidence.isLocked = reply["fsyncLock"]?.truth == true
+        evidence.operation = Self.operation(reply)
+        return evidence
+    }
+
+    private static func operation(_ reply: BSONDocument) -> Int64? {
+        reply["inprog"]?.array?.lazy.compactMap { $0.document?["opid"]?.integer }.first
+    }
+
+    private func state(of number: Int64?) async throws(MongoError) -> LockEvidence.Connection {
+        guard let number else { return .unknown }
+        let operations = try await connection.all(
+            "admin",
+            [
+                "aggregate": 1,
+                "pipeline": [
+                    ["$currentOp": ["allUsers": true, "idleConnections": true]],
+                    ["$match": ["connectionId": .int64(number)]], ["$project": ["active": 1]],
+                ],
+                "cursor": [:],
+            ]
+        )
+        guard !operations.isEmpty else { return .gone }
+        return operations.contains { $0["active"]?.truth == true } ? .busy : .idle
+    }
+
+    private func knows(_ session: String) async throws(MongoError) -> Bool? {
+        guard let bytes = Hexadecimal.decode(session) else { return nil }
+        let identifier: BSONDocument = ["_id.id": .binary(subtype: 4, bytes: bytes)]
+        let reply = try await optional(
+            [
+                "aggregate": 1, "pipeline": [["$listLocalSessions": [:]], ["$match": .document(identifier)]],
+                "cursor": [:],
+            ]
+        )
+        return reply.map { $0[path: "cursor", "firstBatch"]?.array?.isEmpty == false }
+    }
+
+    private func counters() async throws(MongoError) -> LockCounters? {
+        guard let status = try await optional(["serverStatus": 1]),
+            let flushes = status[path: "logicalSessionRecordCache", "sessionsCollectionJobCount"]?.integer,
+            let commands = status[path: "metrics", "commands"]?.document,
+            let unlocks = commands[path: "fsyncUnlock", "total"]?.integer,
+            let failedUnlocks = commands[path: "fsyncUnlock", "failed"]?.integer,
+            let failedLocks = commands[path: "fsync", "failed"]?.integer
+        else { return nil }
+        return LockCounters(sessionFlushes: flushes, unlocks: unlocks - failedUnlocks, failedLocks: failedLocks)
+    }
+
+    /// The reply, or nil when the server refuses: evidence that is missing makes a case doubtful, not hopeless.
+    private func optional(_ command: BSONDocument) async throws(MongoError) -> BSONDocument? {
+        do throws(MongoError) {
+            return try await connection.command("admin", command)
+        } catch {
+            guard error.kind == .server else { throw error }
+            return nil
+        }
+    }
+
     /// Asks for the lock; answers when it is there, however long that takes.
     ///
     /// - Returns: how many locks there are now: 1 when ours is the only one.

@@ -22,6 +22,10 @@ struct LockNote: Codable, Sendable, Hashable {
     var since: Int64
     /// Whether the member was kept out of elections.
     var isFrozen: Bool
+    /// How the lock was asked for; nil where the server has no sessions.
+    var request: LockRequest?
+    /// The server's operation that holds the lock, once it is held.
+    var operation: Int64?
 }
 
 /// Lock notes on disk: one file a member, written before the lock is asked for and removed after it is gone.

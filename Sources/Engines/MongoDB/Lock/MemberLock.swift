@@ -39,7 +39,10 @@ actor MemberLock {
     /// Kept apart so that a question that hangs can't stand in the way of an unlock.
     private let locker: LockCommands
     private let unlocker: LockCommands
+    /// Sends the request for the lock and nothing else, so that its session proves that the request arrived.
+    private let asker: LockCommands
     private var state = State.idle
+    private var knowledge = LockRelease.Knowledge.isGone
     private var note: LockNote
     private let clock = ContinuousClock()
 
@@ -50,6 +53,7 @@ actor MemberLock {
         self.context = context
         locker = LockCommands(connection: try engine.connect(timeout: milliseconds(engine.tuning.lateLock)))
         unlocker = LockCommands(connection: try engine.connect(timeout: milliseconds(engine.tuning.lateLock)))
+        asker = LockCommands(connection: try engine.connect(timeout: milliseconds(engine.tuning.lateLock)))
         note = LockNote(
             jobID: context.jobID,
             host: host,
@@ -86,6 +90,7 @@ actor MemberLock {
                 throw MongoDBFailure.foreignLock(host, "currentOp shows fsyncLock before ours was asked for")
             }
             try await waitForTransactions()
+            note.request = try await unlocker.request(through: asker.connection)
         } catch let error as MongoError {
             throw MongoDBFailure.failed("preparing the lock", error, host: host)
         }
@@ -98,9 +103,11 @@ actor MemberLock {
         do {
             if note.isFrozen { try await locker.freeze(seconds: freezeSeconds) }
             await engine.tuning.pause("noted")
+            try Task.checkCancellation()
             let grant = try await request()
             state = .held(grant, since: clock.now)
             note.state = .held
+            note.operation = try await unlocker.lockOperation()
             try engine.notes.write(note)
             report(isHeld: true)
             return grant
@@ -138,12 +145,13 @@ actor MemberLock {
     private func request() async throws -> Grant {
         let begin = clock.now
         let limit = engine.tuning.lockAcquisition
-        let (locker, unlocker, host, jobID) = (locker, unlocker, host, note.jobID)
-        enum Event { case answer(Result<Int, MongoError>), late, undone }
+        let (asker, unlocker, host, jobID) = (asker, unlocker, host, note.jobID)
+        enum Event { case answer(Result<Int, MongoError>), late, undone(Int?) }
+        knowledge = .unknown
         let answer = try await withThrowingTaskGroup(of: Event.self) { group -> Int in
             group.addTask {
                 do throws(MongoError) {
-                    return .answer(.success(try await locker.lock(jobID: jobID)))
+                    return .answer(.success(try await asker.lock(jobID: jobID)))
                 } catch {
                     return .answer(.failure(error))
                 }
@@ -153,7 +161,7 @@ actor MemberLock {
                 try? await Task.sleep(for: limit)
                 return .late
             }
-            var isLate = false
+            var (isLate, isUndone) = (false, false)
             var answer: Result<Int, MongoError>?
             while let event = try await group.next() {
                 switch event {
@@ -167,11 +175,17 @@ actor MemberLock {
                         "the lock did not come within \(seconds(limit)): it is undone as soon as it does"
                     )
                     group.addTask {
-                        _ = try await unlocker.unlock()
-                        return .undone
+                        .undone(try await unlocker.unlock())
                     }
-                case .late, .undone: break
+                case .undone(let left): isUndone = left != nil
+                case .late: break
                 }
+            }
+            switch answer {
+            case .success?: knowledge = isUndone ? .isGone : .isOurs
+            // An answer at all means that nothing was granted; a connection that broke means nothing.
+            case .failure(let error)? where error.kind == .server: knowledge = .isGone
+            case .failure?, nil: break
             }
             if isLate {
                 throw MongoDBFailure.lockFailed(
@@ -221,7 +235,7 @@ actor MemberLock {
         }
         let begin = clock.now
         var commands = unlocker
-        let outcome = await LockRelease(engine, note, log: log).run(&commands)
+        let outcome = await LockRelease(engine, note, knowledge, log: log).run(&commands)
         ending.held += begin.duration(to: clock.now)
         ending.wasIntact = ending.wasIntact && outcome.wasOurs
         ending.failure = outcome.failure
