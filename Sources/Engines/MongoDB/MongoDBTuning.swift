@@ -26,6 +26,8 @@ struct MongoDBTuning: Sendable {
     var batchBytes = 3 << 20
     /// Bytes of chunks that wait to be stored, in all readers together, for each core: enough that no core waits.
     var chunkBudgetPerCore = 8 << 20
+    /// Whether collections are scanned by record ids where the server does that; otherwise by `_id`.
+    var usesRecordIDs = true
     /// How often a broken cursor is taken up again before the job fails.
     var cursorRetries = 5
     /// How often an unlocked dump is begun anew because of a change of the schema.

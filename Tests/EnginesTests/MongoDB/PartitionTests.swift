@@ -42,6 +42,82 @@ struct PartitionTests {
         await server.kill()
     }
 
+    @Test("where record ids are refused, ranges of _id give every document once", .timeLimit(.minutes(5)))
+    func identifierRanges() async throws {
+        let directory = try TestDirectory("ranges")
+        defer { directory.remove() }
+        var options = MongoOptions.authenticated
+        options.parameters["enableTestCommands"] = "1"
+        let server = try await MongoServer.start(options, in: directory)
+        try await PartitionData.load(server)
+        try await PartitionData.loadCollated(server)
+        let client = try server.client()
+        let rig = try await BackupRig(directory)
+        func dump(_ readers: Int, _ change: @escaping (inout MongoDBTuning) -> Void) async throws -> (
+            BackupRig.Backup, String
+        ) {
+            let context = BackupContext()
+            let engine = rig.engine(server) { tuning in
+                tuning.partitionBytes = 5 << 20
+                change(&tuning)
+            }
+            let backup = try await rig.backUp(engine, BackupSpec(parallelism: readers), context: context)
+            #expect(!context.log.contains("changed under its readers"), "\(context.log)")
+            return (backup, context.log)
+        }
+        let (whole, _) = try await dump(1) { $0.usesRecordIDs = false }
+        let (parts, _) = try await dump(4) { $0.usesRecordIDs = false }
+        for file in parts.output.files where file.path.hasSuffix(".bson") {
+            #expect(whole.output.files.contains(file), "\(file.path) has other chunks when it is read in parts")
+        }
+        #expect(parts.statistics.newDataBlobs <= 1)
+
+        // The real refusal, of the first request for a resume token and of a cursor in the middle.
+        try await client.command(
+            #"{"configureFailPoint": "failCommand", "mode": {"times": 1}, "data": {"failCommands": ["find"], "errorCode": 40415, "namespace": "parts.mixed", "failInternalCommands": true}}"#
+        )
+        let (refused, log) = try await dump(1) { _ in }
+        #expect(
+            log.contains(
+                "parts.mixed is read in the order of its _id, because the server doesn't scan it by record ids"
+            )
+        )
+        try await client.command(
+            #"{"configureFailPoint": "failCommand", "mode": {"skip": 3}, "data": {"failCommands": ["getMore"], "errorCode": 43, "namespace": "parts.mixed"}}"#
+        )
+        let broken = Task {
+            try await dump(4) { tuning in
+                tuning.usesRecordIDs = false
+                tuning.batchBytes = 256 << 10
+                tuning.cursorRetries = 10_000
+            }
+        }
+        let (resumed, resumedLog) = try await broken.value
+        #expect(resumedLog.contains("reading parts.mixed broke off, taking it up again"))
+        try await client.command(#"{"configureFailPoint": "failCommand", "mode": "off"}"#)
+        #expect(
+            resumed.output.files.filter { $0.path == "parts/mixed.bson" }
+                == parts.output.files.filter { $0.path == "parts/mixed.bson" }
+        )
+        #expect(
+            refused.output.files.filter { $0.path == "parts/mixed.bson" }
+                == parts.output.files.filter { $0.path == "parts/mixed.bson" }
+        )
+
+        let files = try await rig.restore(parts)
+        let manifest = try BackupRig.manifest(files)
+        for name in ["plain", "mixed", "clustered", "capped", "folded", "numeric", "series"] {
+            let record = try #require(manifest.namespaces.first { $0.namespace == "parts.\(name)" })
+            let data = try #require(files[ExactName(record.file ?? "")])
+            let (expected, count) = try await client.read(name == "series" ? "system.buckets.series" : name, "parts")
+            #expect(record.documents == count)
+            #expect(try PartitionData.sorted(data) == PartitionData.sorted(expected), "\(name) isn't whole")
+            // A capped collection's order matters, and `_id` doesn't tell it.
+            if name == "capped" { #expect(data == expected) } else { #expect(record.partitions.count > 3, "\(name)") }
+        }
+        await server.kill()
+    }
+
     @Test("readers that find different seams say so, and those that agree don't")
     func seams() throws {
         let seam = DumpSeam()
@@ -119,6 +195,52 @@ enum PartitionData {
             "parts",
             ["delete": "plain", "deletes": [["q": ["_id": ["$mod": [7, 3]]], "limit": 0]]]
         )
+    }
+
+    /// Collections whose `_id` index has an order of its own, and a time series.
+    static func loadCollated(_ server: MongoServer) async throws {
+        let connection = try MongoConnection(MongoDBConfiguration(uri: server.uri()))
+        func create(_ name: String, _ options: BSONDocument) async throws {
+            _ = try await connection.command(
+                "parts",
+                BSONDocument(
+                    [("create", .string(name))] + options.keys.compactMap { key in options[key].map { (key, $0) } }
+                )
+            )
+        }
+        try await create("folded", ["collation": ["locale": "de", "strength": 1]])
+        try await create("numeric", ["collation": ["locale": "en_US", "numericOrdering": true, "caseFirst": "upper"]])
+        try await create("series", ["timeseries": ["timeField": "t", "metaField": "m"]])
+        let letters = ["a", "B", "ä", "C", "é", "z", "ß", "Ω", "_", "-"]
+        for name in ["folded", "numeric"] {
+            try await insert(connection, name) { index in
+                let letter = letters[(index &* 31) % letters.count]
+                let number = (index &* 7919) % count
+                return index % 5 == 0
+                    ? .integer(number)
+                    : index % 5 == 1 ? ["s": .string("\(letter)\(number)")] : .string("\(letter)\(number)")
+            }
+        }
+        for start in stride(from: 0, to: count, by: 1000) {
+            let documents = (start..<start + 1000).map { index -> BSONValue in
+                [
+                    "t": .date(Int64(index) * 4_000_000), "m": .integer(index % 7),
+                    "pad": .string(String(repeating: "p", count: 900)),
+                ]
+            }
+            _ = try await connection.command(
+                "parts",
+                ["insert": "series", "documents": .array(documents), "ordered": false]
+            )
+        }
+    }
+
+    /// The documents of a file, in an order of bytes.
+    static func sorted(_ file: [UInt8]) throws -> [[UInt8]] {
+        var documents: [[UInt8]] = []
+        var places = BSONDocumentSequence(file.span.bytes)
+        while let place = try places.next() { documents.append(Array(file[place])) }
+        return documents.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
     private static func insert(

@@ -73,4 +73,33 @@ struct RoundTripTests {
             await target.kill()
         }
     }
+
+    @Test("a backup read by ranges of _id restores the whole data set")
+    func withoutRecordIDs() async throws {
+        try await withTestDirectory { directory in
+            let server = try await MongoServer.start(.authenticated, in: directory)
+            try await DataSet.small.load(into: server.uri())
+            let truth = try await ClusterFingerprint.read(server.client())
+            let rig = try await BackupRig(directory)
+            let engine = rig.engine(server) { tuning in
+                tuning.usesRecordIDs = false
+                tuning.partitionBytes = 1 << 20
+            }
+            let backup = try await rig.backUp(engine, BackupSpec(parallelism: 3))
+            #expect(backup.result.documents > 0)
+            let again = try await rig.backUp(engine, BackupSpec(parallelism: 2))
+            // The manifest, which has times in it, and nothing else.
+            #expect(again.statistics.newDataBlobs <= 1)
+            try await rig.repository.loadIndex()
+            let id = try #require(try await rig.repository.snapshots().first { "\($0.id)" == backup.id }).id
+            let snapshot = try await rig.repository.reader(of: id)
+            let target = try await MongoServer.start(.authenticated, in: directory)
+            let context = RecordingContext()
+            try await RestoreRig.restore(snapshot, into: target, context: context)
+            let restored = try await ClusterFingerprint.read(target.client())
+            #expect(restored.differencesExceptLogIn(from: truth) == [], "\(context.log)")
+            await server.kill()
+            await target.kill()
+        }
+    }
 }

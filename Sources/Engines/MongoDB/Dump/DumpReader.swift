@@ -4,15 +4,16 @@ import BackupModel
 /// Reads one partition of one collection through a connection of its own, batch after batch, the next one being
 /// fetched while the last one is cut into chunks.
 ///
-/// A cursor that breaks is taken up again after the last record that was read.
+/// A cursor that breaks is taken up again after the last document that was read.
 struct DumpReader {
     /// What to read.
     struct Job: Sendable {
         var source: Namespace
         var averageDocument: Int
-        /// Read behind this record; nil reads from the start.
+        var order: ScanOrder
+        /// Read from here; nil reads from the start.
         var start: PartitionBoundary?
-        /// Read up to the first strong document behind this record; nil reads to the end.
+        /// Read up to the first strong document beyond this; nil reads to the end.
         var end: PartitionBoundary?
         var startSeam: DumpSeam?
         var endSeam: DumpSeam?
@@ -55,7 +56,8 @@ struct DumpReader {
 
     /// Reads and stores.
     ///
-    /// - Throws: `PartitionsDisagree` when the collection must be read again in one piece; `JobFailure`.
+    /// - Throws: `PartitionsDisagree` when the collection must be read again in one piece; `RecordsRefused` when it must
+    ///   be read in another order; `JobFailure`.
     @concurrent
     mutating func read(_ job: Job) async throws -> Content {
         var scan = DumpScan(
@@ -66,13 +68,22 @@ struct DumpReader {
         )
         var connection = connection
         let (_, chunks) = try await store.storing { put in
-            var position = job.start?.token
+            var position = ScanPosition(job.order, start: job.start, end: job.end)
             var retries = 0
             while !scan.isFinished {
                 do {
                     try await follow(job, from: &position, &scan, connection, put)
+                    guard !scan.isFinished else { break }
+                    switch position.endCursor() {
+                    case .boundary: scan.passBoundary()
+                    case .more: continue
+                    case .collection: for chunk in try scan.finish() { try await put(chunk) }
+                    }
                 } catch let error as MongoError {
                     try Task.checkCancellation()
+                    if job.order == .records, !position.hasBegun, Self.isRefusal(error) {
+                        throw RecordsRefused(reason: "\(error)")
+                    }
                     if try await isOver(error, job) {
                         for chunk in try scan.finish() { try await put(chunk) }
                         break
@@ -80,6 +91,8 @@ struct DumpReader {
                     guard retries < engine.tuning.cursorRetries, Self.isPassing(error) else {
                         throw MongoDBFailure.failed("reading \(job.source)", error, host: connection.host)
                     }
+                    // Nobody knows where such a read was.
+                    if job.order == .natural, position.hasBegun { throw PartitionsDisagree() }
                     retries += 1
                     log(.warning, "reading \(job.source) broke off, taking it up again: \(error)")
                     try await Task.sleep(for: .milliseconds(200 * retries))
@@ -97,22 +110,25 @@ struct DumpReader {
         )
     }
 
-    /// Opens a cursor behind `position` and reads until the partition or the collection ends.
+    /// Opens a cursor at `position` and reads until the partition or the cursor ends.
     private func follow(
         _ job: Job,
-        from position: inout BSONDocument?,
+        from position: inout ScanPosition,
         _ scan: inout DumpScan,
         _ connection: MongoConnection,
         _ put: (FilledChunk) async throws -> Void
     ) async throws {
         var size = max(1, min(100_000, engine.tuning.batchBytes / max(16, job.averageDocument)))
-        var batch = try await connection.open(job.source.database, command(job.source, position, size))
+        var batch = try await connection.open(job.source.database, position.command(job.source, batchSize: size))
+        if job.order == .records, !position.hasBegun, batch.resumeToken == nil {
+            throw RecordsRefused(reason: "it sends no resume token")
+        }
+        scan.passOver(position.passedOver)
         while true {
             try Task.checkCancellation()
             let current = batch
             if current.cursorID == 0 {
                 _ = try await take(current, job, &position, &scan, put)
-                for chunk in try scan.finish() { try await put(chunk) }
                 return
             }
             // While this batch is cut into chunks the server prepares the next one.
@@ -136,7 +152,7 @@ struct DumpReader {
     private func take(
         _ batch: MongoBatch,
         _ job: Job,
-        _ position: inout BSONDocument?,
+        _ position: inout ScanPosition,
         _ scan: inout DumpScan,
         _ put: (FilledChunk) async throws -> Void
     ) async throws -> Int {
@@ -144,23 +160,14 @@ struct DumpReader {
         let chunks: [FilledChunk]
         do {
             chunks = try scan.take(batch)
+            try position.pass(token: batch.resumeToken, last: job.order == .identifiers ? scan.lastSeen : nil)
         } catch let error as BSONError {
             throw MongoError(.badReply, "\(job.source) holds a document that can't be read: \(error)")
         }
-        if let token = batch.resumeToken, RecordPosition(token) != nil { position = token }
         for chunk in chunks { try await put(chunk) }
         let count = scan.seen - before
         progress.add("dump \(job.source)", bytes: Int64(batch.byteCount), documents: Int64(count))
         return count
-    }
-
-    private func command(_ source: Namespace, _ position: BSONDocument?, _ batchSize: Int) -> BSONDocument {
-        var fields: [(String, BSONValue)] = [
-            ("find", .string(source.collection)), ("hint", ["$natural": 1]), ("$_requestResumeToken", true),
-            ("batchSize", .integer(batchSize)),
-        ]
-        if let position { fields.append(("$_resumeAfter", .document(position))) }
-        return BSONDocument(fields)
     }
 
     /// Whether the collection has gone, and that is all right.
@@ -176,6 +183,15 @@ struct DumpReader {
         }
     }
 
+    /// Whether the server doesn't want this kind of scan; whatever else it may mean comes again in the other order.
+    private static func isRefusal(_ error: MongoError) -> Bool {
+        guard error.kind == .server, !isPassing(error) else { return false }
+        return ![
+            MongoError.ServerCode.unauthorized, MongoError.ServerCode.namespaceNotFound,
+            MongoError.ServerCode.queryPlanKilled, MongoError.ServerCode.keyNotFound,
+        ].contains(error.code)
+    }
+
     /// Whether the same read can succeed a moment later.
     private static func isPassing(_ error: MongoError) -> Bool {
         switch error.kind {
@@ -188,4 +204,9 @@ struct DumpReader {
         case .authentication, .configuration, .badReply: false
         }
     }
+}
+
+/// The server doesn't scan a collection by record ids.
+struct RecordsRefused: Error {
+    var reason: String
 }

@@ -35,10 +35,23 @@ struct DumpRun: Sendable {
         var weight: Int64
     }
 
+    /// One collection that is still to be read.
+    private struct Reading {
+        var entry: CatalogEntry
+        var order: ScanOrder
+        var mayPart = true
+    }
+
+    /// Why a collection must be read again.
+    private enum Obstacle {
+        case changed
+        case refused(String)
+    }
+
     private struct State {
         var queue: [Item]
         var content: [[DumpReader.Content?]]
-        var isBroken: [Bool]
+        var obstacles: [Obstacle?]
         var isFuzzy: [Bool]
         var begin: [ContinuousClock.Instant?]
         var duration: [Duration]
@@ -55,38 +68,50 @@ struct DumpRun: Sendable {
     ///
     /// - Throws: `JobFailure`, or what ended the writer.
     func run(_ entries: [CatalogEntry]) async throws -> [Collection] {
-        var rest = entries
+        var rest = entries.map { entry in
+            Reading(entry: entry, order: engine.tuning.usesRecordIDs ? .records : ScanOrder(withoutRecordsOf: entry))
+        }
         var collections: [Collection] = []
-        var mayPart = true
         for attempt in 0... {
-            let (done, broken) = try await pass(rest, mayPart: mayPart)
+            let (done, broken) = try await pass(rest)
             collections += done
             if broken.isEmpty { break }
             guard attempt < engine.tuning.cursorRetries else {
                 throw MongoDBFailure.schemaChanged(
-                    "\(broken.map(\.namespace.description).joined(separator: ", ")) could not be read in one go"
+                    "\(broken.map(\.0.entry.namespace.description).joined(separator: ", ")) could not be read in one go"
                 )
             }
-            for entry in broken {
-                log(.warning, "\(entry.namespace) changed under its readers: it is read again in one piece")
-            }
-            rest = broken
-            mayPart = false
+            rest = broken.map { again($0, because: $1) }
         }
         return collections.sorted { $0.entry.namespace < $1.entry.namespace }
     }
 
+    private func again(_ reading: Reading, because obstacle: Obstacle) -> Reading {
+        var reading = reading
+        let namespace = reading.entry.namespace
+        switch obstacle {
+        case .changed:
+            log(.warning, "\(namespace) changed under its readers: it is read again in one piece")
+            reading.mayPart = false
+        case .refused(let reason):
+            reading.order = ScanOrder(withoutRecordsOf: reading.entry)
+            let other = reading.order == .identifiers ? "in the order of its _id" : "in one piece"
+            log(.info, "\(namespace) is read \(other), because the server doesn't scan it by record ids: \(reason)")
+        }
+        return reading
+    }
+
     private func log(_ level: JobLogLevel, _ message: String) { context.log(level, "dump", message) }
 
-    private func pass(_ entries: [CatalogEntry], mayPart: Bool) async throws -> ([Collection], [CatalogEntry]) {
+    private func pass(_ readings: [Reading]) async throws -> ([Collection], [(Reading, Obstacle)]) {
         var items: [Item] = []
         var content: [[DumpReader.Content?]] = []
         let planner = try engine.connect(timeout: engine.configuration.socketTimeoutMilliseconds)
-        for (index, entry) in entries.enumerated() {
-            let jobs = try await plan(entry, planner, mayPart: mayPart)
+        for (index, reading) in readings.enumerated() {
+            let jobs = try await plan(reading, planner)
             content.append(Array(repeating: nil, count: jobs.count))
             for (partition, job) in jobs.enumerated() {
-                let weight = entry.estimatedBytes / Int64(jobs.count)
+                let weight = reading.entry.estimatedBytes / Int64(jobs.count)
                 items.append(Item(collection: index, partition: partition, job: job, weight: weight))
             }
         }
@@ -96,10 +121,10 @@ struct DumpRun: Sendable {
             State(
                 queue: items,
                 content: content,
-                isBroken: Array(repeating: false, count: entries.count),
-                isFuzzy: Array(repeating: false, count: entries.count),
-                begin: Array(repeating: nil, count: entries.count),
-                duration: Array(repeating: .zero, count: entries.count)
+                obstacles: Array(repeating: nil, count: readings.count),
+                isFuzzy: Array(repeating: false, count: readings.count),
+                begin: Array(repeating: nil, count: readings.count),
+                duration: Array(repeating: .zero, count: readings.count)
             )
         )
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -108,20 +133,20 @@ struct DumpRun: Sendable {
             }
             try await group.waitForAll()
         }
-        return finish(entries, state)
+        return finish(readings, state)
     }
 
-    private func finish(_ entries: [CatalogEntry], _ state: Work) -> ([Collection], [CatalogEntry]) {
+    private func finish(_ readings: [Reading], _ state: Work) -> ([Collection], [(Reading, Obstacle)]) {
         state.state.withLock { state in
             var done: [Collection] = []
-            var broken: [CatalogEntry] = []
-            for (index, entry) in entries.enumerated() {
-                if state.isBroken[index] {
-                    broken.append(entry)
+            var broken: [(Reading, Obstacle)] = []
+            for (index, reading) in readings.enumerated() {
+                if let obstacle = state.obstacles[index] {
+                    broken.append((reading, obstacle))
                 } else {
                     done.append(
                         Collection(
-                            entry: entry,
+                            entry: reading.entry,
                             partitions: state.content[index].compactMap(\.self),
                             isFuzzy: state.isFuzzy[index],
                             duration: state.duration[index]
@@ -134,20 +159,24 @@ struct DumpRun: Sendable {
     }
 
     /// Where a collection is parted; one job when it isn't, none for a view.
-    private func plan(_ entry: CatalogEntry, _ connection: MongoConnection, mayPart: Bool) async throws
-        -> [DumpReader.Job]
-    {
+    private func plan(_ reading: Reading, _ connection: MongoConnection) async throws -> [DumpReader.Job] {
+        let entry = reading.entry
         guard let source = entry.source else { return [] }
-        var job = DumpReader.Job(source: source, averageDocument: entry.averageDocument)
+        var job = DumpReader.Job(source: source, averageDocument: entry.averageDocument, order: reading.order)
         let count = PartitionPlanner.count(
             bytes: entry.estimatedBytes,
             readers: readers,
             partitionBytes: engine.tuning.partitionBytes
         )
-        guard mayPart, count > 1 else { return [job] }
+        guard reading.mayPart, count > 1 else { return [job] }
         let boundaries: [PartitionBoundary]
         do throws(MongoError) {
-            boundaries = try await PartitionPlanner.boundaries(source, partitions: count, connection)
+            boundaries = try await PartitionPlanner.boundaries(
+                source,
+                reading.order,
+                partitions: count,
+                connection
+            )
         } catch {
             log(.warning, "\(entry.namespace) is read in one piece, because it could not be sampled: \(error)")
             return [job]
@@ -183,7 +212,9 @@ struct DumpRun: Sendable {
                 let isFuzzy = await !isLocked()
                 finish(item, content, isFuzzy: isFuzzy, state)
             } catch is PartitionsDisagree {
-                state.state.withLock { $0.isBroken[item.collection] = true }
+                state.state.withLock { $0.obstacles[item.collection] = .changed }
+            } catch let error as RecordsRefused {
+                state.state.withLock { $0.obstacles[item.collection] = .refused(error.reason) }
             }
         }
     }
@@ -193,7 +224,7 @@ struct DumpRun: Sendable {
             while state.next < state.queue.count {
                 let item = state.queue[state.next]
                 state.next += 1
-                guard !state.isBroken[item.collection] else { continue }
+                guard state.obstacles[item.collection] == nil else { continue }
                 state.begin[item.collection] = state.begin[item.collection] ?? .now
                 return item
             }

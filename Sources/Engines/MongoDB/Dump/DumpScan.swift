@@ -11,15 +11,19 @@ struct FilledChunk: Sendable {
 /// No input or output of its own: it is given batches and gives back chunks, so it can be tested without a server.
 struct DumpScan {
     private let chunker: DocumentChunker
-    /// The partition's last document is the first strong one behind this; nil reads to the end.
+    /// The partition's last document is the first strong one beyond this; nil reads to the end.
     private let boundary: PartitionBoundary?
     private let startSeam: DumpSeam?
     private let endSeam: DumpSeam?
 
     /// Documents are passed over up to the first strong one, which is still the partition's before.
     private var isSkipping: Bool
-    /// The boundary document has been seen.
+    /// The boundary has been reached.
     private var isBeyondBoundary = false
+    /// The `_id` element of the document that the next one to come may be once more.
+    private var passedOver: [UInt8]?
+    /// The `_id` element of the last document of the last batch.
+    private(set) var lastSeen: [UInt8]?
     private var buffer: [UInt8] = []
     private var bufferedDocuments = 0
     /// Where the newest document begins in the buffer.
@@ -38,7 +42,7 @@ struct DumpScan {
     /// - Parameters:
     ///   - chunker: Decides where chunks end.
     ///   - startSeam: Where the partition before ends; nil at the start of the collection.
-    ///   - boundary: The document behind which the partition ends.
+    ///   - boundary: Where the partition ends: behind the first strong document beyond it.
     ///   - endSeam: Where the next one begins; nil at the end of the collection.
     init(chunker: DocumentChunker, startSeam: DumpSeam?, boundary: PartitionBoundary?, endSeam: DumpSeam?) {
         self.chunker = chunker
@@ -54,21 +58,33 @@ struct DumpScan {
     mutating func take(_ batch: MongoBatch) throws -> [FilledChunk] {
         // Only the batch that holds the boundary is searched for it.
         var reaches = false
-        if let boundary, !isBeyondBoundary {
+        if case .record(let place, _, _)? = boundary, !isBeyondBoundary {
             guard let token = batch.resumeToken else { throw PartitionsDisagree() }
-            if let position = RecordPosition(token) { reaches = position >= boundary.position }
+            if let position = RecordPosition(token) { reaches = position >= place }
         }
+        lastSeen = nil
         var chunks: [FilledChunk] = []
         try batch.withDocuments { span, walk in
+            var last: Int?
             while !isFinished, let range = try walk.next() {
                 try take(span, range, reaches: reaches, &chunks)
+                last = range.lowerBound
+            }
+            if let last, let element = try BSONView.idElement(span, documentAt: last) {
+                lastSeen = BSONDocument.copy(span, element.key.lowerBound - 1..<element.value.upperBound)
             }
         }
         if reaches, !isBeyondBoundary { throw PartitionsDisagree() }
         return chunks
     }
 
-    /// Called when the cursor has no more documents.
+    /// What comes now lies beyond the boundary.
+    mutating func passBoundary() { isBeyondBoundary = true }
+
+    /// Leaves the next document out if it has this `_id` element: a read that is taken up again begins with it.
+    mutating func passOver(_ identity: [UInt8]?) { passedOver = identity }
+
+    /// Called when the collection has no more documents.
     mutating func finish() throws -> [FilledChunk] {
         guard !isFinished else { return [] }
         isFinished = true
@@ -91,10 +107,14 @@ struct DumpScan {
         let element = try BSONView.idElement(span, documentAt: range.lowerBound)
         // Without an `_id` (only possible in odd old collections) the whole document stands for itself.
         let identity = element.map { $0.key.lowerBound - 1..<$0.value.upperBound } ?? range
+        if let known = passedOver {
+            passedOver = nil
+            if BSONDocument.copy(span, identity) == known { return }
+        }
         let end = chunker.end(span, identity: identity, documentLength: range.count)
         let wasBeyond = isBeyondBoundary
-        if reaches, !isBeyondBoundary, let boundary, let element {
-            isBeyondBoundary = Self.matches(span, element, boundary.identity)
+        if reaches, !isBeyondBoundary, case .record(_, _, let known)? = boundary, let element {
+            isBeyondBoundary = Self.matches(span, element, known)
         }
         if isSkipping {
             guard case .strong = end else { return }

@@ -1,6 +1,7 @@
 import BSON
 
-/// Chooses where a large collection is parted, by sampling: `$sample` → `_id`s → their record ids.
+/// Chooses where a large collection is parted, by sampling: `$sample` → `_id`s → their record ids, where it is read by
+/// those.
 enum PartitionPlanner {
     /// Samples for each partition: enough that the largest is rarely twice the smallest.
     private static let samplesPerPartition = 24
@@ -13,60 +14,68 @@ enum PartitionPlanner {
         return Int(min(bytes / partitionBytes, Int64(min(most, readers * 4))))
     }
 
-    /// Boundaries in the order of the records; fewer than asked for, or none, when samples fall together.
+    /// Boundaries in the order of the scan; fewer than asked for, or none, when samples fall together.
     static func boundaries(
         _ source: Namespace,
+        _ order: ScanOrder,
         partitions: Int,
         _ connection: MongoConnection
     ) async throws(MongoError) -> [PartitionBoundary] {
-        guard partitions > 1 else { return [] }
+        guard partitions > 1, order != .natural else { return [] }
+        var pipeline: [BSONValue] = [
+            ["$sample": ["size": .integer(partitions * samplesPerPartition)]], ["$project": ["_id": 1]],
+        ]
+        // By the server, which knows the collection's collation and the order of types.
+        if order == .identifiers { pipeline.append(["$sort": ["_id": 1]]) }
         let sampled = try await connection.all(
             source.database,
-            [
-                "aggregate": .string(source.collection),
-                "pipeline": [
-                    ["$sample": ["size": .integer(partitions * samplesPerPartition)]], ["$project": ["_id": 1]],
-                ],
-                "cursor": [:],
-            ]
-        )
+            ["aggregate": .string(source.collection), "pipeline": .array(pipeline), "cursor": [:]]
+        ).filter(isUsable)
+        if order == .identifiers { return choose(sampled, partitions).map(PartitionBoundary.identifier) }
         let records = try await connection.all(
             source.database,
             BSONDocument([
-                ("find", .string(source.collection)), ("filter", ["_id": ["$in": identities(sampled)]]),
+                ("find", .string(source.collection)),
+                ("filter", ["_id": ["$in": .array(sampled.compactMap { $0["_id"] })]]),
                 ("projection", ["_id": 1]), ("showRecordId", true),
             ])
         )
-        let candidates = records.compactMap(boundary).sorted { $0.position < $1.position }
-        var chosen: [PartitionBoundary] = []
+        let candidates = records.compactMap(Candidate.init).sorted { $0.position < $1.position }
+        return choose(candidates, partitions).map { .record($0.position, token: $0.token, identity: $0.identity) }
+    }
+
+    /// Every so many of what has been sorted, and none of them twice.
+    private static func choose<Sample: Equatable>(_ candidates: [Sample], _ partitions: Int) -> [Sample] {
+        var chosen: [Sample] = []
         for index in 1..<partitions where !candidates.isEmpty {
             let candidate = candidates[index * candidates.count / partitions]
-            if chosen.last.map({ $0.position < candidate.position }) ?? true { chosen.append(candidate) }
+            if chosen.last != candidate { chosen.append(candidate) }
         }
         return chosen
     }
 
-    /// Left out are values that a query takes for something else than themselves.
-    private static func identities(_ documents: [BSONDocument]) -> BSONValue {
-        var values: [BSONValue] = []
-        for value in documents.compactMap({ $0["_id"] }) {
-            switch value {
-            case .regex, .undefined, .array: continue
-            case .document(let document) where document.keys.contains(where: { $0.hasPrefix("$") }): continue
-            default: values.append(value)
-            }
+    /// Whether a query takes the `_id` for itself, and a bound for a place inside the collection (`min: MaxKey` is
+    /// refused).
+    private static func isUsable(_ document: BSONDocument) -> Bool {
+        switch document["_id"] {
+        case nil, .regex?, .undefined?, .array?, .minKey?, .maxKey?: false
+        case .document(let document)?: !document.keys.contains { $0.hasPrefix("$") }
+        default: true
         }
-        return .array(values)
     }
 
-    private static func boundary(_ record: BSONDocument) -> PartitionBoundary? {
-        guard let position = RecordPosition(record), let value = record["$recordId"],
-            let place = record.places.first(where: { record.bytes[$0.key].elementsEqual("_id".utf8) })
-        else { return nil }
-        return PartitionBoundary(
-            position: position,
-            token: ["$recordId": value],
-            identity: [place.type.rawValue] + record.bytes[place.value]
-        )
+    private struct Candidate: Equatable {
+        var position: RecordPosition
+        var token: BSONDocument
+        var identity: [UInt8]
+
+        init?(_ record: BSONDocument) {
+            guard let position = RecordPosition(record), let value = record["$recordId"],
+                let place = record.places.first(where: { record.bytes[$0.key].elementsEqual("_id".utf8) })
+            else { return nil }
+            self.position = position
+            token = ["$recordId": value]
+            identity = [place.type.rawValue] + record.bytes[place.value]
+        }
     }
 }

@@ -24,11 +24,13 @@ enum RecordPosition: Sendable, Hashable, Comparable {
     }
 }
 
-/// A document at which a collection is parted: the reader before reads up to it, the next one begins behind it.
-struct PartitionBoundary: Sendable, Hashable {
-    var position: RecordPosition
-    /// `{$recordId: …}`, as it goes back to the server.
-    var token: BSONDocument
-    /// The `_id` element's type byte and value, to find the document in a batch.
-    var identity: [UInt8]
+/// A place at which a collection is parted.
+enum PartitionBoundary: Sendable, Hashable {
+    /// A record: the reader before reads up to it, the next one begins behind it.
+    ///
+    /// `token` is `{$recordId: …}` as it goes back to the server, `identity` the `_id` element's type byte and value,
+    /// to find the document in a batch.
+    case record(RecordPosition, token: BSONDocument, identity: [UInt8])
+    /// An `_id`, as `{_id: …}`: the reader before ends in front of it, the next one begins with it.
+    case identifier(BSONDocument)
 }
