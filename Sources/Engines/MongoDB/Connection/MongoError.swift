@@ -60,10 +60,6 @@ public struct MongoError: Error, Sendable, Hashable, CustomStringConvertible {
         public static let cursorNotFound: Int32 = 43
         /// `maxTimeMS` is over.
         public static let maxTimeExpired: Int32 = 50
-        /// The command isn't known.
-        public static let commandNotFound: Int32 = 59
-        /// The member doesn't run with a replica set.
-        public static let noReplicationEnabled: Int32 = 76
         /// The plan died with its collection.
         public static let queryPlanKilled: Int32 = 175
         /// The operation was interrupted by a role change.

@@ -81,11 +81,6 @@ enum CatalogRules {
         }
     }
 
-    /// Whether it belongs to users and roles, which are taken only with everything else.
-    static func isUsersAndRoles(_ namespace: Namespace) -> Bool {
-        namespace.database == "admin" && adminSystemCollections.contains(namespace.collection)
-    }
-
     /// Whether a selection takes it.
     static func isSelected(_ namespace: Namespace, by selection: NamespaceSelection) -> Bool {
         let name = namespace.description

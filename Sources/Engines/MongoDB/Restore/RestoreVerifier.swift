@@ -12,11 +12,6 @@ struct RestoreVerifier: Sendable {
         var content: DocumentChecksum
     }
 
-    /// What a collection holds apart from what the oplog touches.
-    struct Untouched: Sendable {
-        var content = DocumentChecksum()
-    }
-
     /// Reads every collection back, document by document.
     ///
     /// - Parameters:

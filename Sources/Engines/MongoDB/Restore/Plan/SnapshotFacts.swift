@@ -9,8 +9,6 @@ struct SnapshotFacts: Sendable {
         var entries: Int64
         var bytes: Int64
         var crc64: UInt64?
-        var first: ClusterTime?
-        var last: ClusterTime?
     }
 
     /// Whether Remora wrote it, so that every number can be compared.
@@ -23,8 +21,6 @@ struct SnapshotFacts: Sendable {
     var promised: [ExactText: PromisedContent] = [:]
     /// UUIDs by name, those of buckets under the names of buckets.
     var uuids: [Namespace: [UInt8]] = [:]
-    /// Names of collections that were read while they changed.
-    var fuzzy: Set<Namespace> = []
     /// The oplog, if the manifest tells of one.
     var oplog: Oplog?
     /// The member that was dumped, for the log.
@@ -68,16 +64,12 @@ extension SnapshotFacts {
             {
                 uuids[entry.type == CollectionMetadata.Kind.timeSeries.rawValue ? name.buckets : name] = uuid
             }
-            // Only what was read while it changed may hold a document twice.
-            if entry.isFuzzy, let name = Namespace(entry.namespace) { fuzzy.insert(name) }
         }
         if let told = manifest.oplog {
             oplog = Oplog(
                 entries: told.count,
                 bytes: told.bytes,
-                crc64: try Self.crc(told.crc64, path),
-                first: told.start,
-                last: told.end
+                crc64: try Self.crc(told.crc64, path)
             )
         }
     }
