@@ -59,11 +59,7 @@ struct ScanPosition: Sendable {
         if case .record(_, let token, _)? = start { self.token = token }
     }
 
-    /// Notes that a batch has been read.
-    ///
-    /// - Parameters:
-    ///   - token: The server's word for where the batch ended.
-    ///   - last: The `_id` element of its last document; nil when it had none.
+    /// Notes that a batch has been read: the server's word for where it ended, and the `_id` element of its last document.
     mutating func pass(token: BSONDocument?, last identity: [UInt8]?) throws(BSONError) {
         hasBegun = true
         if let token, RecordPosition(token) != nil { self.token = token }

@@ -102,8 +102,10 @@ struct LockRelease {
         }
     }
 
-    /// - Parameter mayWait: Whether an idle connection of the request's is waited for; a request that a server that
-    ///   answers hasn't read for so long isn't in its buffers.
+    /// One try.
+    ///
+    /// An idle connection of the request's is waited for while `mayWait`: what a server that answers hasn't read for so
+    /// long isn't in its buffers.
     private func attempt(_ commands: LockCommands, mayWait: Bool) async throws(MongoError) -> Outcome {
         if !note.processID.isEmpty, try await commands.processID() != note.processID {
             log(.info, "\(note.host) has been restarted since the lock was taken, so the lock is gone")
