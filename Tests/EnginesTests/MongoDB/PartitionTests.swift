@@ -83,13 +83,12 @@ struct PartitionTests {
             )
         )
         try await client.command(
-            #"{"configureFailPoint": "failCommand", "mode": {"skip": 3}, "data": {"failCommands": ["getMore"], "errorCode": 43, "namespace": "parts.mixed"}}"#
+            #"{"configureFailPoint": "failCommand", "mode": {"times": 3}, "data": {"failCommands": ["getMore"], "errorCode": 43, "namespace": "parts.mixed"}}"#
         )
         let broken = Task {
             try await dump(4) { tuning in
                 tuning.usesRecordIDs = false
                 tuning.batchBytes = 256 << 10
-                tuning.cursorRetries = 10_000
             }
         }
         let (resumed, resumedLog) = try await broken.value

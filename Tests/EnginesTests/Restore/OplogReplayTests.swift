@@ -243,7 +243,8 @@ struct OplogReplayTests {
         let name = SharedServers.uniqueName("made")
         try await client.insert([TestDocument(json: #"{"_id": 1}"#)], into: "a", of: name)
         var image = try await DumpImage.read(client) { $0 == name }
-        let uuid = [UInt8](repeating: 9, count: 16)
+        // Version and variant as the server wants them.
+        let uuid: [UInt8] = [9, 9, 9, 9, 9, 9, 0x49, 9, 0x89, 9, 9, 9, 9, 9, 9, 9]
         var log = OplogWriter()
         log.command(name, ["create": "b"], ui: uuid)
         log.insert("\(name).b", ["_id": 2], ui: uuid)

@@ -159,7 +159,24 @@ public final actor MongoConnection {
 
     /// Runs a command that has been built as bytes, like an insert of many documents.
     public func reply(_ database: String, commandBytes: [UInt8]) throws(MongoError) -> MongoReply {
-        let options = try sessionBytes()
+        try reply(database, commandBytes, options: sessionBytes())
+    }
+
+    /// The server's number of this connection.
+    ///
+    /// Asked outside the session: any command makes the server remember the session that it comes with, `hello` too
+    /// (observed).
+    func connectionID() throws(MongoError) -> Int64? {
+        let hello: BSONDocument = ["hello": 1]
+        let reply = try reply("admin", hello.bytes, options: BSONDocument([]).bytes)
+        do {
+            return try reply.document()["connectionId"]?.integer
+        } catch {
+            throw MongoError(.badReply, "\(host) sent a reply that isn't BSON: \(error)")
+        }
+    }
+
+    private func reply(_ database: String, _ commandBytes: [UInt8], options: [UInt8]) throws(MongoError) -> MongoReply {
         var error = bson_error_t()
         var isOK = false
         let reply = MongoReply { place in

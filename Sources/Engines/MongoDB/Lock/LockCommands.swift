@@ -13,11 +13,9 @@ struct LockCommands: Sendable {
     /// What is to be written down of a request before it is sent through `connection`, which has sent nothing yet.
     func request(through connection: MongoConnection) async throws(MongoError) -> LockRequest? {
         guard let session = try await connection.sessionID() else { return nil }
-        // `hello` leaves no trace of the session it comes with (observed).
-        let hello = try await connection.command("admin", ["hello": 1])
         return LockRequest(
             session: Hexadecimal.encode(session),
-            connection: hello["connectionId"]?.integer,
+            connection: try await connection.connectionID(),
             counters: try await counters()
         )
     }

@@ -1,4 +1,4 @@
-import BSON
+import FoundationEssentials
 
 /// What is written down of a request for a lock before it is sent, so that a later process can find out on the server
 /// whether it ever arrived.
@@ -114,17 +114,24 @@ struct LockLog: Sendable, Hashable {
 
     init() {}
 
+    private struct Entry: Decodable {
+        struct Attributes: Decodable { var lockCount: Int? }
+        var id: Int
+        var ctx: String
+        var attr: Attributes?
+    }
+
     /// Reads the lines of `getLog`, oldest first, for one connection.
     init(_ lines: [String], connection: Int64) {
         let context = "conn\(connection)"
         for line in lines where line.contains("\"\(context)\"") || line.contains("\"id\":20466,") {
-            // What isn't JSON was written by something else than the server's logger, so it says nothing of locks.
-            guard let entry = try? ExtendedJSON.parse([UInt8](line.utf8)) else { continue }
-            let isOfRequest = entry["ctx"]?.string == context
-            switch entry["id"]?.integer {
+            // A line of another shape says nothing of locks, and what it may hide leaves the case doubtful.
+            guard let entry = try? JSONDecoder().decode(Entry.self, from: Data(line.utf8)) else { continue }
+            let isOfRequest = entry.ctx == context
+            switch entry.id {
             case 20_461 where isOfRequest: hasRequest = true
             case 20_462 where isOfRequest: isGranted = true
-            case 20_466 where isGranted && entry[path: "attr", "lockCount"]?.integer == 0: isUnlocked = true
+            case 20_466 where isGranted && entry.attr?.lockCount == 0: isUnlocked = true
             default:
                 // The client introduces itself or logs in before it can ask for anything.
                 if isOfRequest, !hasRequest { reachesBack = true }
