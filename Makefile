@@ -8,10 +8,13 @@ demo: deps release
 # Every test: module by module, then whole flows on real servers one after the other.
 test: deps lint build unit simulate end-to-end
 
-# One module at a time: side by side their servers would starve each other on a small machine.
+# One module at a time, and sharded clusters one after the other: side by side their servers would starve each other
+# on a small machine.
 modules := BSON HTTPClient ObjectStorage Repository BackupModel Coordinator Agent RemoraCLI Support Engines
+clusters := ^(EnginesTests\.Cluster|SupportTests\.(Bank|CrossShard|Sharded))
 unit:
-	@set -e; for module in $(modules); do swift test --skip-build --filter "^$${module}Tests\\."; done
+	@set -e; for module in $(modules); do swift test --skip-build --filter "^$${module}Tests\." --skip '$(clusters)'; done
+	swift test --skip-build --filter '$(clusters)' --no-parallel
 
 # The control plane against crashes, partitions, late and lost messages, in virtual time. SEED=n replays one seed,
 # BREAK=ledger|store|record takes a protection away, which must be noticed (docs/explanation/invariants.md).

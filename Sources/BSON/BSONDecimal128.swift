@@ -73,7 +73,7 @@ public struct BSONDecimal128: Sendable, Hashable, CustomStringConvertible {
         guard let mantissa = parts.first, !mantissa.isEmpty else { throw wrong }
         var exponent = 0
         if parts.count == 2 {
-            guard let value = Int(parts[1]), abs(value) < 100_000 else { throw wrong }
+            guard let value = Int(parts[1]), (-99_999...99_999).contains(value) else { throw wrong }
             exponent = value
         }
         let halves = mantissa.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)

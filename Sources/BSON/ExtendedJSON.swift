@@ -14,13 +14,15 @@ public enum ExtendedJSON {
 
     /// Reads a document from canonical or relaxed extended JSON.
     ///
-    /// - Throws: `BSONError` with code `.badJSON` and the offset of what could not be understood.
+    /// - Throws: `BSONError` with code `.badJSON` and the offset of what could not be understood, or `.tooDeep`.
     public static func parse(_ text: [UInt8]) throws(BSONError) -> BSONDocument {
         var parser = ExtendedJSONParser(text)
         let value = try parser.document()
         guard case .document(let document) = value else {
             throw BSONError(.badJSON, "the text holds a value where a document is expected")
         }
+        // Documents that are nested too deep.
+        try BSONView.validate(document.bytes.span.bytes)
         return document
     }
 }

@@ -4,8 +4,9 @@ struct ExtendedJSONParser {
     private var offset = 0
     private var depth = 0
 
-    /// As deep as `BSONView.validate` lets documents be.
-    private static let deepest = 250
+    /// As deep as canonical JSON of documents that `BSONView.validate` lets pass can be: two levels for each of theirs
+    /// (code with scope is an object that holds its scope), and a value of three levels inside the last.
+    private static let deepest = 2 * 251 + 3
 
     init(_ text: [UInt8]) { self.text = text }
 

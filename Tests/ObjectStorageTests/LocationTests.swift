@@ -64,6 +64,7 @@ struct LocationTests {
             "s3:https://h/buck et", "s3:https://h:x y/bucket", "gs:bucket:/", "azure:x:/", "sftp:host:/x",
             "rest:https://h/",
             "https://h/bucket", "ftp://h/x", "file://host/x", "file:x", "file:///%zz", "local:", "line\nbreak", "c:x",
+            "file:///a%1eb", "s3://bucket?endpoint=http://h:1x", "s3:https://h:99999/bucket", "s3:https://[::1/bucket",
         ]
     )
     func refused(_ text: String) {
@@ -71,6 +72,12 @@ struct LocationTests {
         #expect(error?.code == .invalidConfiguration)
         #expect(error?.message.contains("\n") == false)
         #expect((error?.message.count ?? 0) > 30)
+    }
+
+    @Test("a directory whose name looks like a scheme is written so that it is read as one")
+    func directoryWithColon() throws {
+        let location = try StorageLocation("local:c:x")
+        #expect(location.kind == .directory(path: "c:x") && location.description == "local:c:x")
     }
 
     @Test("doesn't repeat a password that somebody wrote into the URL")

@@ -77,14 +77,23 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
     /// Order in time.
     public static func < (left: Timestamp, right: Timestamp) -> Bool { left.unixMs < right.unixMs }
 
-    /// The moment so many milliseconds later.
-    public func adding(milliseconds: Int64) -> Timestamp { Timestamp(unixMs: unixMs + milliseconds) }
+    /// The moment so many milliseconds later; at the ends of time it stays there.
+    public func adding(milliseconds: Int64) -> Timestamp {
+        let (sum, isTooMuch) = unixMs.addingReportingOverflow(milliseconds)
+        return Timestamp(unixMs: isTooMuch ? (milliseconds < 0 ? .min : .max) : sum)
+    }
 
-    /// The moment so many seconds later.
-    public func adding(seconds: Int64) -> Timestamp { Timestamp(unixMs: unixMs + seconds * 1000) }
+    /// The moment so many seconds later; at the ends of time it stays there.
+    public func adding(seconds: Int64) -> Timestamp {
+        let (milliseconds, isTooMuch) = seconds.multipliedReportingOverflow(by: 1000)
+        return adding(milliseconds: isTooMuch ? (seconds < 0 ? .min : .max) : milliseconds)
+    }
 
     /// Milliseconds from `earlier` to this one.
-    public func milliseconds(since earlier: Timestamp) -> Int64 { unixMs - earlier.unixMs }
+    public func milliseconds(since earlier: Timestamp) -> Int64 {
+        let (difference, isTooMuch) = unixMs.subtractingReportingOverflow(earlier.unixMs)
+        return isTooMuch ? (earlier.unixMs > unixMs ? .min : .max) : difference
+    }
 
     private static func padded(_ value: Int64, _ width: Int) -> String {
         let text = String(value)

@@ -145,17 +145,20 @@ enum LockLedger {
                 pod: attempt.pod,
                 host: report.host,
                 wasOn: report.wasOn,
-                since: now.adding(milliseconds: -max(0, report.heldMs)),
+                since: now.adding(milliseconds: -sensible(report.heldMs)),
                 deadline: now,
                 lastReport: now
             )
-        result.deadline = now.adding(milliseconds: max(0, report.remainingMs))
+        result.deadline = now.adding(milliseconds: sensible(report.remainingMs))
         result.lastReport = now
         // Held after all: the job knows better than anybody else.
         result.endedAt = nil
         result.endedBy = nil
         return result
     }
+
+    /// A span that an agent named, held to what a session can last: a deadline must come.
+    private static func sensible(_ milliseconds: Int64) -> Int64 { min(max(0, milliseconds), 30 * 86_400_000) }
 
     /// Decides about one open lock or balancer.
     ///

@@ -2,14 +2,8 @@ import Synchronization
 
 /// What lies between the client's thread, which delivers, and the task that reads a streamed body.
 final class StreamBuffer: Sendable {
-    /// Status and fields of a response.
-    struct Head: Sendable {
-        var status = 0
-        var headers = HTTPHeaders()
-    }
-
     private struct State {
-        var head: CheckedContinuation<Head, any Error>?
+        var head: CheckedContinuation<ResponseHead, any Error>?
         var reader: CheckedContinuation<[UInt8]?, any Error>?
         var waiting: [UInt8] = []
         var isPaused = false
@@ -23,7 +17,7 @@ final class StreamBuffer: Sendable {
 
     // MARK: The reading task
 
-    func head(_ start: () -> Void) async throws -> Head {
+    func head(_ start: () -> Void) async throws -> ResponseHead {
         try await withCheckedThrowingContinuation { continuation in
             state.withLock { $0.head = continuation }
             start()
@@ -57,7 +51,7 @@ final class StreamBuffer: Sendable {
 
     // MARK: The client's thread
 
-    func deliver(_ head: Head) {
+    func deliver(_ head: ResponseHead) {
         let waiter = state.withLock { state in
             defer { state.head = nil }
             return state.head

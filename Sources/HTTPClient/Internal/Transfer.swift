@@ -23,7 +23,7 @@ final class Transfer: @unchecked Sendable {
     /// What we ourselves found wrong, which libcurl only knows as "aborted".
     var failure: HTTPClientError?
 
-    private(set) var head = StreamBuffer.Head()
+    private(set) var head = ResponseHead()
     private(set) var isHeadComplete = false
     private(set) var body: [UInt8] = []
     private var sentBytes = 0
@@ -94,21 +94,7 @@ final class Transfer: @unchecked Sendable {
     func receive(headLine line: UnsafeRawBufferPointer) -> Bool {
         lastActivity = .now
         guard !isHeadComplete else { return true }
-        let text = String(decoding: line, as: UTF8.self).trimmingHTTPSpace()
-        if text.hasPrefix("HTTP/") {
-            // An interim response (1xx) may have come before.
-            let parts = text.split(separator: " ", maxSplits: 2)
-            head = StreamBuffer.Head()
-            head.status = parts.count > 1 ? Int(parts[1]) ?? 0 : 0
-        } else if text.isEmpty {
-            return head.status < 200 || headIsComplete()
-        } else if let colon = text.firstIndex(of: ":") {
-            head.headers.append(
-                String(text[..<colon]),
-                String(text[text.index(after: colon)...]).trimmingHTTPSpace()
-            )
-        }
-        return true
+        return head.take(line: line) ? headIsComplete() : true
     }
 
     private func headIsComplete() -> Bool {
@@ -117,9 +103,7 @@ final class Transfer: @unchecked Sendable {
         case .none: break
         case .stream(let buffer): buffer.deliver(head)
         case .collect:
-            guard request.method != "HEAD", let length = head.headers["content-length"].flatMap({ Int($0) }) else {
-                break
-            }
+            guard request.method != "HEAD", let length = head.bodyLength else { break }
             guard length <= request.maxResponseBytes else { return refuseLength() }
             body.reserveCapacity(length)
         }
@@ -178,16 +162,5 @@ final class Transfer: @unchecked Sendable {
 
     func failure(for result: CURLcode) -> HTTPClientError {
         failure ?? HTTPClientError(result, detail: String(cString: errorText), request: request.summary)
-    }
-}
-
-extension String {
-    /// Without spaces, tabs and line ends at its ends.
-    func trimmingHTTPSpace() -> String {
-        func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D || byte == 0x0A }
-        var rest = utf8[...]
-        while let byte = rest.first, isSpace(byte) { rest.removeFirst() }
-        while let byte = rest.last, isSpace(byte) { rest.removeLast() }
-        return String(Substring(rest))
     }
 }

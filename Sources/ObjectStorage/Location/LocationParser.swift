@@ -8,7 +8,7 @@ struct LocationParser {
 
     func kind() throws(ObjectStorageError) -> StorageLocation.Kind {
         guard !text.isEmpty else { throw refuse("it is empty") }
-        guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else { throw refuse("it holds control characters") }
+        try refuseControlCharacters(text)
         guard let scheme else { return .directory(path: text) }
         let rest = String(text.dropFirst(scheme.count + 1))
         switch scheme {
@@ -27,7 +27,7 @@ struct LocationParser {
     }
 
     /// What stands before the first colon, unless that comes after a slash: then it belongs to a path.
-    private var scheme: String? {
+    var scheme: String? {
         guard let colon = text.firstIndex(of: ":") else { return nil }
         let scheme = text[..<colon]
         guard let first = scheme.utf8.first, (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(first | 0x20),
@@ -47,9 +47,15 @@ struct LocationParser {
 
     private func file(_ rest: String) throws(ObjectStorageError) -> StorageLocation.Kind {
         guard rest.hasPrefix("///") else { throw refuse("a file URL has three slashes and an absolute path") }
-        guard let path = Encoding.percentDecode(String(rest.dropFirst(2)), plusIsSpace: false), !path.utf8.contains(0)
-        else { throw refuse("its percent signs aren't followed by two hexadecimal digits") }
+        guard let path = Encoding.percentDecode(String(rest.dropFirst(2)), plusIsSpace: false) else {
+            throw refuse("its percent signs aren't followed by two hexadecimal digits")
+        }
+        try refuseControlCharacters(path)
         return .directory(path: path)
+    }
+
+    private func refuseControlCharacters(_ text: String) throws(ObjectStorageError) {
+        guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else { throw refuse("it holds control characters") }
     }
 
     private func s3(_ rest: String) throws(ObjectStorageError) -> StorageLocation.S3Location {

@@ -113,7 +113,7 @@ extension StorageLocation: CustomStringConvertible {
     /// The location in restic's form; it holds no secret.
     public var description: String {
         switch kind {
-        case .directory(let path): return path
+        case .directory(let path): return LocationParser(path).scheme == nil ? path : "local:\(path)"
         case .s3(let s3):
             let place = s3.endpoint.map { "s3:\($0)" } ?? "s3:/"
             return s3.prefix.isEmpty ? "\(place)/\(s3.bucket)" : "\(place)/\(s3.bucket)/\(s3.prefix)"

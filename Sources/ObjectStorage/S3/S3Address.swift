@@ -58,9 +58,26 @@ struct S3Address: Sendable {
         while path.last == "/" { path.removeLast() }
         let ownPort = scheme == "https" ? ":443" : ":80"
         if host.hasSuffix(ownPort) { host.removeLast(ownPort.count) }
-        let isHost = !host.isEmpty && host.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !"@?#\\\"'%".utf8.contains($0) }
-        guard isHost, path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && !"?#%".utf8.contains($0) }) else { return nil }
+        guard isHost(host), path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && !"?#%".utf8.contains($0) }) else {
+            return nil
+        }
         return (scheme, host, String(path))
+    }
+
+    /// A name or address, in brackets if it has colons of its own, and a port behind it or none.
+    private static func isHost(_ text: String) -> Bool {
+        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && !"@?#\\\"'%".utf8.contains($0) }) else { return false }
+        var name = text.utf8[...]
+        if let colon = name.lastIndex(of: UInt8(ascii: ":")), name.last != UInt8(ascii: "]") {
+            let digits = name[colon...].dropFirst()
+            guard digits.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(Substring(digits)), port > 0
+            else {
+                return false
+            }
+            name = name[..<colon]
+        }
+        if name.first == UInt8(ascii: "["), name.last == UInt8(ascii: "]") { return name.count > 2 }
+        return !name.isEmpty && !name.contains { ":[]".utf8.contains($0) }
     }
 
     private static func isBucketCharacter(_ byte: UInt8) -> Bool {

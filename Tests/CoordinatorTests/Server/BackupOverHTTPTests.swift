@@ -230,7 +230,7 @@ import Testing
                 #expect(held.map(\.host) == ["mongo-1:27017"])
                 #expect(held.first?.endedAt == nil)
                 let release = try await helper.awaitJob()
-                #expect(release.work.release == ReleaseSpec(host: "mongo-1:27017", ownerJobID: job.jobID))
+                #expect(release.work.release == ReleaseSpec(host: "mongo-1:27017", ownerJobID: job.jobID, kind: .lock))
                 #expect(try await helper.heartbeat(release).status == 200)
                 #expect(try await helper.complete(release, outcome: "{}").status == 200)
                 let ended = try await coordinator.get([LockView].self, UserAPI.locksPath)

@@ -81,6 +81,14 @@ enum CatalogRules {
         }
     }
 
+    /// Time series of which a catalog has the buckets and not the series.
+    ///
+    /// A shard that isn't its database's primary is so for a sharded time series: nothing would bring the buckets along.
+    static func seriesDefinedElsewhere(_ entries: [CatalogEntry]) -> [Namespace] {
+        let series = Set(entries.filter { $0.type == "timeseries" }.map(\.namespace))
+        return entries.compactMap(\.namespace.timeSeries).filter { !series.contains($0) }
+    }
+
     /// Whether a selection takes it.
     static func isSelected(_ namespace: Namespace, by selection: NamespaceSelection) -> Bool {
         let name = namespace.description
@@ -107,8 +115,15 @@ enum CatalogReader {
         where CatalogRules.includes(database: database) {
             try Task.checkCancellation()
             let answers = try await connection.all(database, ["listCollections": 1])
-            for answer in answers {
-                var entry = CatalogEntry(database: database, answer)
+            let found = answers.map { CatalogEntry(database: database, $0) }
+            let parts = CatalogRules.seriesDefinedElsewhere(found)
+            if let series = parts.first(where: { CatalogRules.isSelected($0, by: selection) }) {
+                throw MongoDBFailure.unsupported(
+                    "\(series.buckets) holds measurements of a time series that is not defined here, as a sharded one's other shards do;"
+                        + " this version would leave them out: exclude \(series) from the backup to go on without it"
+                )
+            }
+            for var entry in found {
                 guard CatalogRules.includes(entry.namespace),
                     CatalogRules.isSelected(entry.namespace, by: selection)
                         || keepsLayout && entry.namespace.database == "config"

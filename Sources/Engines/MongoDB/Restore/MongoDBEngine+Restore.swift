@@ -14,7 +14,14 @@ extension MongoDBEngine {
         from snapshot: SnapshotReader,
         context: any JobContext
     ) async throws -> RestoreResult {
-        try await RestoreRun(configuration: configuration, spec: spec, snapshot: snapshot, context: context).run()
+        guard spec.cluster == nil else {
+            throw MongoDBFailure.unsupported(
+                "a whole sharded cluster can't be restored in one session by this version: restore each group alone into"
+                    + " a replica set (remora restore TARGET --source CLUSTER --group GROUP)"
+            )
+        }
+        return try await RestoreRun(configuration: configuration, spec: spec, snapshot: snapshot, context: context)
+            .run()
     }
 }
 
