@@ -10,7 +10,7 @@ struct BadDatabaseTests {
         try await withRig("e2e-bad-database", members: ReplicaSetOptions(members: 1)) { rig in
             let member = rig.set.members[0]
             try await member.client().command(
-                #"{"insert": "../../../escape", "documents": [{"_id": 1}], "writeConcern": {"w": 1}}"#,
+                #"{"insert": "x/../../../escape", "documents": [{"_id": 1}], "writeConcern": {"w": 1}}"#,
                 on: "odd"
             )
             try await leastPrivileges(rig)

@@ -39,7 +39,7 @@ struct BadRepositoryTests {
                 "0badc0de"
             )
             let file = try directory.write("no directory", to: "file")
-            try await remora("repo", "init", "--repository", "\(file)/below").expect(12, "\(file)/below")
+            try await remora("repo", "init", "--repository", "\(file)/below").expect(2, "\(file)/below", "choose another")
             try await remora("repo", "backup", "--from", "mongodb://127.0.0.1:1", "--repository", place)
                 .expect(13, "can't reach MongoDB at 127.0.0.1:1: connection refused", "check that mongod runs")
             try await remora("repo", "backup", "--from", "mongodb://no-such-host.invalid", "--repository", place)
@@ -53,6 +53,10 @@ struct BadRepositoryTests {
             let place = directory.appending("repository")
             let stock = Restic(repository: place, password: password)
             try await stock.run("init")
+            try FileManager.default.createDirectory(
+                atPath: directory.appending("data"),
+                withIntermediateDirectories: false
+            )
             try directory.write(String(repeating: "some text ", count: 1000), to: "data/file")
             try await stock.run("backup", "file", directory: directory.appending("data"))
             func damaged(
