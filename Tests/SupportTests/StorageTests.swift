@@ -55,7 +55,7 @@ struct StorageTests {
         proxy.vanish()
         #expect(try await status(get) == "broken")
         proxy.comeBack()
-        #expect(try await status(get) == "200")
+        try await eventually("the store answers again") { try await status(get) == "200" }
         #expect(try await status(put) == "200")
     }
 
