@@ -2,6 +2,17 @@ import BackupModel
 import Testing
 
 @Suite struct TimestampTests {
+    @Test("at the ends of time a moment stays there: numbers from elsewhere don't end the process")
+    func ends() {
+        let now = Timestamp(unixMs: 1000)
+        #expect(now.adding(milliseconds: .max).unixMs == .max)
+        #expect(now.adding(seconds: .max).unixMs == .max)
+        #expect(now.adding(seconds: .min).unixMs == .min)
+        #expect(Timestamp(unixMs: .max).milliseconds(since: Timestamp(unixMs: -1)) == .max)
+        #expect(Timestamp(unixMs: .min).milliseconds(since: now) == .min)
+        #expect(now.adding(seconds: 2).milliseconds(since: now) == 2000)
+    }
+
     @Test(
         "a timestamp reads RFC 3339 and writes it in UTC",
         arguments: [

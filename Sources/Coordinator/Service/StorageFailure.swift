@@ -1,6 +1,3 @@
-import ObjectStorage
-import Repository
-
 /// A storage effect failed: one sentence without secrets, whether trying again can help, and a word for programs.
 struct StorageFailure: Error, Sendable, CustomStringConvertible {
     var description: String
@@ -14,34 +11,4 @@ struct StorageFailure: Error, Sendable, CustomStringConvertible {
 
     /// The code as the reason of a session: the same word with a capital.
     var reason: String { code.prefix(1).uppercased() + code.dropFirst() }
-
-    /// The word for whatever went wrong below.
-    static func code(of error: any Error) -> String {
-        switch error {
-        case let error as RepositoryError:
-            if let cause = error.cause as? ObjectStorageError { return code(of: cause) }
-            return switch error.code {
-            case .wrongPassword: "wrongPassword"
-            case .notARepository: "notARepository"
-            case .unsupportedVersion: "unsupportedRepository"
-            case .damaged: "repositoryDamaged"
-            case .notFound: "backupNotFound"
-            case .missing: "snapshotIncomplete"
-            case .locked: "repositoryLocked"
-            case .storage: "storageUnavailable"
-            default: otherCode
-            }
-        case let error as ObjectStorageError:
-            return switch error.code {
-            case .unavailable: "storageUnavailable"
-            case .noSpace: "storageFull"
-            case .accessDenied: "storageAccessDenied"
-            case .corrupt: "repositoryDamaged"
-            case .notFound: "storageNotFound"
-            case .invalidConfiguration: "storageConfiguration"
-            default: "storage"
-            }
-        default: return otherCode
-        }
-    }
 }

@@ -1,0 +1,20 @@
+import BSON
+import Testing
+
+@testable import Engines
+
+@Suite("MongoDB catalog, without a server") struct CatalogTests {
+    @Test("buckets whose time series another shard defines are noticed: nothing would bring them along")
+    func foreignSeries() {
+        let entries = [
+            CatalogEntry(database: "shop", ["name": "here", "type": "timeseries"]),
+            CatalogEntry(database: "shop", ["name": "system.buckets.here", "type": "collection"]),
+            CatalogEntry(database: "shop", ["name": "system.buckets.there", "type": "collection"]),
+            CatalogEntry(database: "other", ["name": "there", "type": "timeseries"]),
+            CatalogEntry(database: "shop", ["name": "plain", "type": "collection"]),
+        ]
+        #expect(
+            CatalogRules.seriesDefinedElsewhere(entries) == [Namespace(database: "shop", collection: "there")]
+        )
+    }
+}
