@@ -39,7 +39,11 @@ struct BadRepositoryTests {
                 "0badc0de"
             )
             let file = try directory.write("no directory", to: "file")
-            try await remora("repo", "init", "--repository", "\(file)/below").expect(2, "\(file)/below", "choose another")
+            try await remora("repo", "init", "--repository", "\(file)/below").expect(
+                2,
+                "\(file)/below",
+                "choose another"
+            )
             try await remora("repo", "backup", "--from", "mongodb://127.0.0.1:1", "--repository", place)
                 .expect(13, "can't reach MongoDB at 127.0.0.1:1: connection refused", "check that mongod runs")
             try await remora("repo", "backup", "--from", "mongodb://no-such-host.invalid", "--repository", place)
