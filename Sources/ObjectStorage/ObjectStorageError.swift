@@ -48,3 +48,18 @@ public struct ObjectStorageError: Error, Sendable, CustomStringConvertible {
         return "\(message) (\(cause))"
     }
 }
+
+extension ObjectStorageError {
+    /// The word that reports of jobs and sessions carry for it (docs/reference/exit-codes.md).
+    public var failureCode: String {
+        switch code {
+        case .unavailable: "storageUnavailable"
+        case .noSpace: "storageFull"
+        case .accessDenied: "storageAccessDenied"
+        case .corrupt: "repositoryDamaged"
+        case .notFound: "storageNotFound"
+        case .invalidConfiguration: "storageConfiguration"
+        default: "storage"
+        }
+    }
+}

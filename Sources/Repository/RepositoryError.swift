@@ -1,3 +1,5 @@
+import ObjectStorage
+
 /// What went wrong with a repository: a stable code for programs, a sentence for people.
 public struct RepositoryError: Error, Sendable, CustomStringConvertible {
     /// The kind of failure; open, so that later parts can add their own.
@@ -53,5 +55,30 @@ public struct RepositoryError: Error, Sendable, CustomStringConvertible {
     public var description: String {
         guard let cause else { return message }
         return "\(message) (\(cause))"
+    }
+}
+
+extension RepositoryError {
+    /// The word that reports of jobs and sessions carry for it (docs/reference/exit-codes.md): the store's own when it
+    /// was the store; nil for a mistake that is none of the repository's.
+    public var failureCode: String? {
+        if let cause = cause as? ObjectStorageError { return cause.failureCode }
+        return switch code {
+        case .wrongPassword: "wrongPassword"
+        case .notARepository: "notARepository"
+        case .unsupportedVersion: "unsupportedRepository"
+        case .damaged: "repositoryDamaged"
+        case .notFound: "backupNotFound"
+        case .missing: "snapshotIncomplete"
+        case .locked: "repositoryLocked"
+        case .storage: "storageUnavailable"
+        default: nil
+        }
+    }
+
+    /// Whether the same call may go better later: what is locked, away or stutters; never what is full or wrong.
+    public var isTransient: Bool {
+        if let cause = cause as? ObjectStorageError { return cause.code == .unavailable || cause.isTransient }
+        return code == .locked || code == .storage
     }
 }

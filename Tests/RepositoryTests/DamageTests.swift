@@ -1,8 +1,9 @@
 import Foundation
 import ObjectStorage
-import Repository
 import TestSupport
 import Testing
+
+@testable import Repository
 
 @Suite("Damage is found and named")
 struct DamageTests {
@@ -192,6 +193,24 @@ struct OpeningTests {
             text
                 == "there is no repository in s3:somewhere: it has no file \"config\"; check the location or initialize it"
         )
+    }
+
+    @Test("a version that nobody knows yet is one sentence, and nothing is written", arguments: [0, 3])
+    func unknownVersion(_ version: Int) async throws {
+        let store = MemoryStore(location: "s3:somewhere")
+        let repository = try await makeRepository(store)
+        let config = try CryptoContext(repository.key, level: 1)
+        var configuration = try Configuration.random()
+        configuration.version = version
+        try await store.delete("config")
+        try await store.put("config", try configuration.json.withUnsafeBytes { try config.seal($0) })
+        let before = try await store.list(prefix: "").map(\.key)
+        let text = await message(.unsupportedVersion) { _ = try await openRepository(store) }
+        #expect(
+            text
+                == "the repository in s3:somewhere has version \(version), and this program knows 1 and 2: use a newer one"
+        )
+        #expect(try await store.list(prefix: "").map(\.key) == before)
     }
 
     @Test("a place with a repository, or half of one, is not initialized again")

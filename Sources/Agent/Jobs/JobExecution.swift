@@ -121,7 +121,7 @@ struct JobExecution: Sendable {
             let milestone = running.milestone.value
             let wait: Duration
             do {
-                let answer = try await heartbeat()
+                let answer = try await heartbeat(milestone)
                 running.renewLease(sentAt: sentAt, lease: .milliseconds(max(10, answer.leaseMs)))
                 logInterval.set(.milliseconds(max(10, answer.logIntervalMs)))
                 obey(answer.desired)
@@ -155,7 +155,7 @@ struct JobExecution: Sendable {
         }
     }
 
-    private func heartbeat() async throws -> HeartbeatResponse {
+    private func heartbeat(_ milestone: JobMilestone?) async throws -> HeartbeatResponse {
         let snapshot = running.snapshot
         // Three tries must fit into a lease, or one lost packet would end it.
         let timeout = max(running.leaseClock.lease / 3, .milliseconds(100))
@@ -167,7 +167,7 @@ struct JobExecution: Sendable {
                 progress: snapshot.progress,
                 lock: snapshot.lock,
                 balancer: snapshot.balancer,
-                milestone: snapshot.milestone
+                milestone: milestone
             ),
             timeout: timeout
         )

@@ -38,34 +38,20 @@ extension JobFailure {
 
     private static func classify(_ error: RepositoryError) -> JobFailure {
         if let cause = error.cause as? ObjectStorageError { return classify(cause, message: error.description) }
-        return switch error.code {
-        case .wrongPassword: JobFailure(code: "wrongPassword", message: error.description, isRetryable: false)
-        case .notARepository: JobFailure(code: "notARepository", message: error.description, isRetryable: false)
-        case .damaged: JobFailure(code: "repositoryDamaged", message: error.description, isRetryable: false)
-        case .notFound: JobFailure(code: "backupNotFound", message: error.description, isRetryable: false)
-        case .missing: JobFailure(code: "snapshotIncomplete", message: error.description, isRetryable: false)
-        case .locked: JobFailure(code: "repositoryLocked", message: error.description, isRetryable: true)
-        case .storage: JobFailure(code: "storageUnavailable", message: error.description, isRetryable: true)
-        case .unsupportedVersion:
-            JobFailure(code: "unsupportedRepository", message: error.description, isRetryable: false)
-        default: JobFailure(code: error.code.description, message: error.description, isRetryable: false)
-        }
+        return JobFailure(
+            code: error.failureCode ?? error.code.description,
+            message: error.description,
+            isRetryable: error.isTransient
+        )
     }
 
     private static func classify(_ error: ObjectStorageError, message: String) -> JobFailure {
-        switch error.code {
-        case .unavailable:
-            JobFailure(
-                code: "storageUnavailable",
-                message: "\(message): check that the storage runs and that it can be reached from this agent's pod",
-                isRetryable: true
-            )
-        case .noSpace: JobFailure(code: "storageFull", message: message, isRetryable: false)
-        case .accessDenied: JobFailure(code: "storageAccessDenied", message: message, isRetryable: false)
-        case .corrupt: JobFailure(code: "repositoryDamaged", message: message, isRetryable: false)
-        case .notFound: JobFailure(code: "storageNotFound", message: message, isRetryable: false)
-        case .invalidConfiguration: JobFailure(code: "storageConfiguration", message: message, isRetryable: false)
-        default: JobFailure(code: "storage", message: message, isRetryable: error.isTransient)
-        }
+        let isAway = error.code == .unavailable
+        return JobFailure(
+            code: error.failureCode,
+            message: isAway
+                ? "\(message): check that the storage runs and that it can be reached from this agent's pod" : message,
+            isRetryable: isAway || error.isTransient
+        )
     }
 }

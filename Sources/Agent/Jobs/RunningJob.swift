@@ -9,7 +9,6 @@ final class RunningJob: JobContext {
         var progress = JobProgress()
         var lock: LockReport?
         var balancer: BalancerReport?
-        var milestone: JobMilestone?
     }
 
     let job: DesiredJob
@@ -55,7 +54,6 @@ final class RunningJob: JobContext {
     }
 
     func reach(_ milestone: JobMilestone) {
-        reported.withLock { $0.milestone = milestone }
         self.milestone.set(milestone)
     }
 

@@ -1,5 +1,6 @@
 import BackupModel
 import Logging
+import struct Repository.RepositoryLock
 
 /// When a configuration's schedule has to be looked at again.
 struct ScheduleCache: Sendable {
@@ -234,6 +235,13 @@ extension Conductor {
 
     // MARK: History
 
+    /// Whether lock files of an ended session may still hold up others: where tidying up failed, until they are stale
+    /// and every next session removes them.
+    private func mayHoldLocks(_ session: SessionState) -> Bool {
+        guard session.hasRepositoryLocks, let ended = session.ended else { return session.hasRepositoryLocks }
+        return clock().milliseconds(since: ended) < RepositoryLock.staleAfter.components.seconds * 1000
+    }
+
     /// Forgets the oldest sessions beyond the limit, good and bad ones apart; backups stay where they are.
     func forgetHistory(of session: SessionState) {
         do {
@@ -248,7 +256,7 @@ extension Conductor {
                 ? Self.restoreHistoryLimit : configuration?.spec.backupHistoryLimit ?? Self.backupHistoryLimit
             let good = others.filter { $0.phase == .succeeded }
             let bad = others.filter { $0.phase != .succeeded }
-            for old in good.dropFirst(limit) + bad.dropFirst(limit) where !old.hasRepositoryLocks {
+            for old in good.dropFirst(limit) + bad.dropFirst(limit) where !mayHoldLocks(old) {
                 try store.remove(old.key)
                 recent[old.key] = nil
                 forgotten.append(old)

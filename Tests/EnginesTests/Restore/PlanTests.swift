@@ -1,5 +1,7 @@
 import BSON
 import BackupModel
+import ObjectStorage
+import Repository
 import Testing
 
 @testable import Engines
@@ -68,6 +70,21 @@ struct PlanTests {
         )
         #expect(metadata.idIndex == nil)
         #expect(metadata.secondaryIndexes.map { $0["name"]?.string } == ["_id_-1"])
+    }
+
+    @Test("storage that refuses, is full or away is told as that, and only damage as damage")
+    func unreadable() {
+        let causes: [(ObjectStorageError.Code, String, Bool)] = [
+            (.accessDenied, "storageAccessDenied", false), (.noSpace, "storageFull", false),
+            (.unavailable, "storageUnavailable", true),
+        ]
+        for (cause, code, isRetryable) in causes {
+            let error = RepositoryError(.storage, "can't read a pack", cause: ObjectStorageError(cause, "because"))
+            let failure = RestoreFailure.unreadable(error)
+            #expect(failure.code == code && failure.isRetryable == isRetryable)
+            #expect(failure.message.contains("because"))
+        }
+        #expect(RestoreFailure.unreadable(RepositoryError(.missing, "a pack is gone")).code == "damagedSnapshot")
     }
 
     @Test("metadata that can't be read is named")
