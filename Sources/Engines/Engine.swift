@@ -63,6 +63,13 @@ public protocol JobContext: Sendable {
     /// Replaces what is known of the balancer that the job stopped.
     func report(_ balancer: BalancerReport)
 
+    /// Returns when the coordinator has stored what was reported of lock and balancer until now and wants the job to go
+    /// on; what would outlive the agent is made only then, so that others know what to undo. A job without a coordinator
+    /// has its notes on disk alone: at once.
+    ///
+    /// Throws `CancellationError` when the task is cancelled.
+    func recorded() async throws
+
     /// Tells the session's other jobs how far this one is; milestones are passed in their order. Returns at once.
     func reach(_ milestone: JobMilestone)
 

@@ -118,12 +118,13 @@ struct JobExecution: Sendable {
         var backoff = Backoff(cap: .seconds(5))
         while !Task.isCancelled {
             let sentAt = ContinuousClock.now
-            let milestone = running.milestone.value
+            let urgent = running.urgent.value
             let wait: Duration
             do {
-                let answer = try await heartbeat(milestone)
+                let answer = try await heartbeat()
                 running.renewLease(sentAt: sentAt, lease: .milliseconds(max(10, answer.leaseMs)))
                 logInterval.set(.milliseconds(max(10, answer.logIntervalMs)))
+                if answer.desired == .run { running.confirm(urgent) }
                 obey(answer.desired)
                 backoff.succeed()
                 wait = .milliseconds(max(10, answer.nextHeartbeatMs))
@@ -136,18 +137,18 @@ struct JobExecution: Sendable {
             } catch {
                 return  // cancelled: the work is done
             }
-            guard await slept(until: sentAt + wait, unlessReached: milestone) else { return }
+            guard await slept(until: sentAt + wait, unlessUrgent: urgent) else { return }
         }
     }
 
-    /// Sleeps until the next heartbeat is due, or there is a milestone that the last one did not try to tell.
-    private func slept(until instant: ContinuousClock.Instant, unlessReached told: JobMilestone?) async -> Bool {
+    /// Sleeps until the next heartbeat is due, or there is something urgent that the last one did not try to tell.
+    private func slept(until instant: ContinuousClock.Instant, unlessUrgent told: Int) async -> Bool {
         let running = running
         return await withTaskGroup(of: Void.self) { group in
             group.addTask { _ = await slept(until: instant) }
             group.addTask {
                 // The only error is a cancellation: the heartbeat is due anyway.
-                _ = try? await running.milestone.first { $0 != told }
+                _ = try? await running.urgent.first { $0 != told }
             }
             await group.next()
             group.cancelAll()
@@ -155,7 +156,7 @@ struct JobExecution: Sendable {
         }
     }
 
-    private func heartbeat(_ milestone: JobMilestone?) async throws -> HeartbeatResponse {
+    private func heartbeat() async throws -> HeartbeatResponse {
         let snapshot = running.snapshot
         // Three tries must fit into a lease, or one lost packet would end it.
         let timeout = max(running.leaseClock.lease / 3, .milliseconds(100))
@@ -167,7 +168,7 @@ struct JobExecution: Sendable {
                 progress: snapshot.progress,
                 lock: snapshot.lock,
                 balancer: snapshot.balancer,
-                milestone: milestone
+                milestone: snapshot.milestone
             ),
             timeout: timeout
         )

@@ -9,6 +9,7 @@ final class RunningJob: JobContext {
         var progress = JobProgress()
         var lock: LockReport?
         var balancer: BalancerReport?
+        var milestone: JobMilestone?
     }
 
     let job: DesiredJob
@@ -19,8 +20,11 @@ final class RunningJob: JobContext {
     let standing = Watched<LeaseClock.Standing>(.held)
     /// What the job may know of the session's other jobs, as last told.
     let directive: Watched<JobDirective>
-    /// The milestone that the next heartbeat tells; it must not wait for its turn.
-    let milestone = Watched<JobMilestone?>(nil)
+    /// Counts what must not wait for the next heartbeat's turn.
+    let urgent = Watched<Int>(0)
+
+    /// How much of `urgent` the coordinator is known to have stored, wanting the job to go on.
+    private let confirmed = Watched<Int>(0)
 
     private let lease: Mutex<LeaseClock>
     private let reported = Mutex(Snapshot())
@@ -54,7 +58,16 @@ final class RunningJob: JobContext {
     }
 
     func reach(_ milestone: JobMilestone) {
-        self.milestone.set(milestone)
+        reported.withLock { $0.milestone = milestone }
+        urgent.update { $0 += 1 }
+    }
+
+    func recorded() async throws {
+        let number = urgent.update { count in
+            count += 1
+            return count
+        }
+        _ = try await confirmed.first { $0 >= number }
     }
 
     func directive(where accepts: @escaping @Sendable (JobDirective) -> Bool) async throws -> JobDirective {
@@ -99,6 +112,11 @@ final class RunningJob: JobContext {
         stop.update { current in
             if current == nil { current = reason }
         }
+    }
+
+    /// A heartbeat that carried everything up to number `urgent` was answered, and the job is to go on.
+    func confirm(_ urgent: Int) {
+        confirmed.update { $0 = max($0, urgent) }
     }
 
     /// A heartbeat sent at `sentAt` succeeded.

@@ -39,6 +39,7 @@ final class LocalJob: JobContext {
     /// Nobody else has a part in a job by hand: there is no balancer to stop, and nobody to wait for.
     func report(_ balancer: BalancerReport) {}
     func reach(_ milestone: JobMilestone) {}
+    func recorded() async throws {}
     func directive(where accepts: @escaping @Sendable (JobDirective) -> Bool) async throws -> JobDirective {
         throw JobFailure(
             code: "unsupported",

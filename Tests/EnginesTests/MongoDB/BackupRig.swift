@@ -20,6 +20,12 @@ final class BackupContext: JobContext {
 
     let jobID: String
     private let state = Mutex(State())
+    /// Stands for a coordinator that takes its time, or never answers.
+    var onRecorded: (@Sendable (BackupContext) async throws -> Void)? {
+        get { recording.withLock { $0 } }
+        set { recording.withLock { $0 = newValue } }
+    }
+    private let recording = Mutex<(@Sendable (BackupContext) async throws -> Void)?>(nil)
 
     init(jobID: String = "backup-test") { self.jobID = jobID }
 
@@ -29,6 +35,7 @@ final class BackupContext: JobContext {
     func report(_ progress: JobProgress) { state.withLock { $0.progress.append(progress) } }
     func report(_ lock: LockReport) { state.withLock { $0.locks.append(lock) } }
     func report(_ balancer: BalancerReport) { state.withLock { $0.balancers.append(balancer) } }
+    func recorded() async throws { try await onRecorded?(self) }
     /// Where this job meets others of its session.
     let meeting = Meeting()
     func reach(_ milestone: JobMilestone) { meeting.reach(milestone) }

@@ -54,6 +54,13 @@ struct ClusterFaultTests {
                 try? await Task.sleep(for: .seconds(60))
             }
         }
+        job.context.onRecorded = { context in
+            // Only the balancer's report counts here: when a member is locked, it is off already.
+            guard context.balancers.count == 1, context.lastLock == nil else { return }
+            #expect(context.balancers[0].isStopped)
+            let mode = try await cluster.balancerStatus().mode
+            #expect(mode == "full")
+        }
         let running = job
         let task = Task {
             try await running.rig.backUp(running.engine, running.spec, context: running.context)

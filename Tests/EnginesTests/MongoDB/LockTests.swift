@@ -37,6 +37,27 @@ struct LockTests {
         }
     }
 
+    @Test("nothing is locked before the coordinator has it on record")
+    func recordedFirst() async throws {
+        try await withSet("recorded") { set, rig in
+            let member = try #require(try await set.secondaries().first)
+            let context = BackupContext()
+            context.onRecorded = { context in
+                #expect(context.lastLock?.isHeld == true)
+                #expect(try await rig.isLocked(member) == false)
+                // The job is stopped while it waits.
+                throw CancellationError()
+            }
+            let engine = rig.engine(member)
+            await #expect(throws: CancellationError.self) {
+                try await rig.backUp(engine, BackupSpec(), context: context)
+            }
+            #expect(context.lastLock?.isHeld == false)
+            #expect(try await rig.isLocked(member) == false)
+            #expect(try engine.notes.all().isEmpty)
+        }
+    }
+
     @Test("a foreign lock fails the backup clearly and is left alone")
     func foreignLock() async throws {
         try await withSet("foreign") { set, rig in

@@ -205,6 +205,7 @@ final class RecordingContext: JobContext {
     }
     func report(_ lock: LockReport) {}
     func report(_ balancer: BalancerReport) {}
+    func recorded() async throws {}
     let meeting = Meeting()
     func reach(_ milestone: JobMilestone) { meeting.reach(milestone) }
     func directive(where accepts: @escaping @Sendable (JobDirective) -> Bool) async throws -> JobDirective {

@@ -101,6 +101,7 @@ actor MemberLock {
         state = .requested
         report(isHeld: true)
         do {
+            try await context.recorded()
             if note.isFrozen { try await locker.freeze(seconds: freezeSeconds) }
             await engine.tuning.pause("noted")
             try Task.checkCancellation()

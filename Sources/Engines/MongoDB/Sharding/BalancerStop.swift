@@ -85,6 +85,7 @@ actor BalancerStop {
         _ = engine.activeLocks.withLock { $0.insert(Self.key(configServer)) }
         state = .stopped(since: clock.now)
         report()
+        try await context.recorded()
         await engine.tuning.pause("balancer noted")
         try Task.checkCancellation()
         log(.info, "stopping the balancer of \(configServer)")

@@ -27,6 +27,7 @@ final class RunModel {
     private(set) var holdsLock = false
     private(set) var stoppedBalancer = false
     private(set) var isReleasing = false
+    private var budgetMs = Int64(0)
     private var budgetEnd = Int64.max
     private var turnsAfterStop: Int?
     private var point: ClusterTime?
@@ -256,15 +257,20 @@ final class RunModel {
         }
         if case .foreign = agent.member.lock { return broke("foreignLock") }
         if !holdsLock {
-            agent.lockNote = job.jobID
-            budgetEnd = world.now + world.pick(20_000...120_000)
-            lockReport = LockReport(
-                host: agent.member.host,
-                isHeld: true,
-                remainingMs: budgetEnd - world.now,
-                point: world.clusterTime
-            )
-            report()
+            if lockReport == nil {
+                agent.lockNote = job.jobID
+                budgetMs = world.pick(20_000...120_000)
+                lockReport = LockReport(
+                    host: agent.member.host,
+                    isHeld: true,
+                    remainingMs: budgetMs,
+                    point: world.clusterTime
+                )
+                report()
+            }
+            guard confirmed >= reported else { return }
+            guard lease.standing(at: Self.origin + .milliseconds(world.now)) == .held else { return }
+            budgetEnd = world.now + budgetMs
             agent.member.lock = .ours(job: job.jobID, since: world.now)
             holdsLock = true
             if world.strikeNow(agent) { return }
@@ -358,6 +364,11 @@ final class RunModel {
         if holdsLock, !agent.member.isDown {
             unlock("over")
             return
+        }
+        if !holdsLock, lockReport?.isHeld == true {
+            // It was noted, and not yet asked for.
+            agent.lockNote = nil
+            lockReport?.isHeld = false
         }
         if stoppedBalancer { giveBack("session done") }
         if !stoppedBalancer, balancerReport?.isStopped == true {
