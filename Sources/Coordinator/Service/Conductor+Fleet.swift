@@ -202,38 +202,13 @@ extension Conductor {
 
     /// What an agent should be doing.
     func desiredDocument(agentID: String) -> DesiredDocument {
-        let now = clock()
-        var jobs: [DesiredJob] = []
-        for session in active.values.sorted(by: { $0.key < $1.key }) {
-            for group in session.groups {
-                guard let attempt = group.live, attempt.agentID == agentID,
-                    let work = DesiredWork.make(session, group, attempt)
-                else { continue }
-                jobs.append(
-                    DesiredJob(
-                        jobID: attempt.jobID,
-                        fence: attempt.fence,
-                        desired: attempt.desire,
-                        session: session.key.description,
-                        work: work,
-                        deadlineSeconds: Int(max(0, session.deadline.milliseconds(since: now) / 1000)),
-                        directive: session.directive(for: group)
-                    )
-                )
-            }
-        }
-        for (lock, release) in locks.releases(for: agentID) {
-            jobs.append(
-                DesiredJob(
-                    jobID: release.jobID,
-                    fence: 1,
-                    desired: .run,
-                    session: lock.session.description,
-                    work: .release(ReleaseSpec(host: lock.host, ownerJobID: lock.jobID, kind: lock.kind)),
-                    deadlineSeconds: Int(timings.releaseTimeoutMs / 1000)
-                )
-            )
-        }
+        let jobs = DesiredWork.jobs(
+            for: agentID,
+            in: active.values,
+            releases: locks.releases(for: agentID),
+            now: clock(),
+            timings: timings
+        )
         return DesiredDocument(
             epoch: identity.epoch,
             revision: DesiredWork.revision(jobs),

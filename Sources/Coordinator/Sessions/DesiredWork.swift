@@ -2,8 +2,49 @@ import BackupModel
 
 /// What jobs are told.
 enum DesiredWork {
+    /// Everything that one agent is to do: its attempts in the sessions that go on, and releases.
+    static func jobs(
+        for agentID: String,
+        in sessions: some Sequence<SessionState>,
+        releases: [(record: LockRecord, release: LockRecord.Release)],
+        now: Timestamp,
+        timings: SessionTimings
+    ) -> [DesiredJob] {
+        var jobs: [DesiredJob] = []
+        for session in sessions.sorted(by: { $0.key < $1.key }) {
+            for group in session.groups {
+                guard let attempt = group.live, attempt.agentID == agentID, let work = make(session, group, attempt)
+                else { continue }
+                jobs.append(
+                    DesiredJob(
+                        jobID: attempt.jobID,
+                        fence: attempt.fence,
+                        desired: attempt.desire,
+                        session: session.key.description,
+                        work: work,
+                        deadlineSeconds: Int(max(0, session.deadline.milliseconds(since: now) / 1000)),
+                        directive: session.directive(for: group)
+                    )
+                )
+            }
+        }
+        for (lock, release) in releases {
+            jobs.append(
+                DesiredJob(
+                    jobID: release.jobID,
+                    fence: 1,
+                    desired: .run,
+                    session: lock.session.description,
+                    work: .release(ReleaseSpec(host: lock.host, ownerJobID: lock.jobID, kind: lock.kind)),
+                    deadlineSeconds: Int(timings.releaseTimeoutMs / 1000)
+                )
+            )
+        }
+        return jobs
+    }
+
     /// The work of one attempt.
-    static func make(_ session: SessionState, _ group: GroupState, _ attempt: Attempt) -> JobWork? {
+    private static func make(_ session: SessionState, _ group: GroupState, _ attempt: Attempt) -> JobWork? {
         let plan = session.plan
         let namespace = session.key.namespace
         let place = { (name: String) in

@@ -323,39 +323,13 @@ final class CoordinatorModel {
     }
 
     private func document(_ agentID: String) -> [DesiredJob] {
-        var jobs: [DesiredJob] = []
-        for session in sessions.values.sorted(by: { $0.key < $1.key }) where !session.isOver {
-            for group in session.groups {
-                guard let attempt = group.live, attempt.agentID == agentID,
-                    let work = DesiredWork.make(session, group, attempt)
-                else { continue }
-                jobs.append(
-                    DesiredJob(
-                        jobID: attempt.jobID,
-                        fence: attempt.fence,
-                        desired: attempt.desire,
-                        session: session.key.description,
-                        work: work,
-                        deadlineSeconds: 0,
-                        directive: session.directive(for: group)
-                    )
-                )
-            }
-        }
-        for (record, release) in book.releases(for: agentID) {
-            let spec = ReleaseSpec(host: record.host, ownerJobID: record.jobID, kind: record.kind)
-            jobs.append(
-                DesiredJob(
-                    jobID: release.jobID,
-                    fence: 1,
-                    desired: .run,
-                    session: record.session.description,
-                    work: .release(spec),
-                    deadlineSeconds: 0
-                )
-            )
-        }
-        return jobs
+        DesiredWork.jobs(
+            for: agentID,
+            in: sessions.values.filter { !$0.isOver },
+            releases: book.releases(for: agentID),
+            now: clock,
+            timings: timings
+        )
     }
 
     func heartbeat(_ call: JobCall, epoch: Int64, _ pulse: JobPulse, _ reply: @escaping (Answer) -> Void) {
