@@ -46,6 +46,8 @@ public struct LockReport: Codable, Sendable, Hashable {
     public var point: ClusterTime?
     /// Why it ended, like `dump finished`, `budget used up` or `lease lapsed`.
     public var endReason: String?
+    /// What tells this lock from others, in the engine's own words: for whoever must release it in the agent's place.
+    public var evidence: String?
 
     /// Makes a report.
     public init(
@@ -54,7 +56,8 @@ public struct LockReport: Codable, Sendable, Hashable {
         heldMs: Int64 = 0,
         remainingMs: Int64 = 0,
         point: ClusterTime? = nil,
-        endReason: String? = nil
+        endReason: String? = nil,
+        evidence: String? = nil
     ) {
         self.host = host
         self.isHeld = isHeld
@@ -62,6 +65,7 @@ public struct LockReport: Codable, Sendable, Hashable {
         self.remainingMs = remainingMs
         self.point = point
         self.endReason = endReason
+        self.evidence = evidence
     }
 }
 

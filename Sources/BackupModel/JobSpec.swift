@@ -145,11 +145,14 @@ public struct ReleaseSpec: Codable, Sendable, Hashable {
     public var ownerJobID: String
     /// What it left; nil means a lock.
     public var kind: Kind?
+    /// What the owner reported that tells its lock from others (`LockReport.evidence`).
+    public var evidence: String?
 
     /// Makes one.
-    public init(host: String, ownerJobID: String, kind: Kind? = nil) {
+    public init(host: String, ownerJobID: String, kind: Kind? = nil, evidence: String? = nil) {
         self.host = host
         self.ownerJobID = ownerJobID
         self.kind = kind
+        self.evidence = evidence
     }
 }

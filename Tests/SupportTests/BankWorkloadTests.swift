@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Bank over shards")
 struct BankWorkloadTests {
-    @Test("it lives through step-downs, a crash and a lock; one moment fits, two moments don't; the end adds up")
+    @Test("it lives through step-downs and a crash; one moment fits, two moments don't; the end adds up")
     func faults() async throws {
         try await withTestDirectory("bank") { directory in
             let cluster = try await ShardedCluster.start(in: directory)
@@ -31,7 +31,6 @@ struct BankWorkloadTests {
 
             for name in cluster.shardNames { try await stepDown(name, cluster, workload) }
             try await crash(cluster.shard("rsB").members[0], workload)
-            try await lock(cluster.shard("rsA").members[0], workload)
 
             let report = try await workload.stop()
             #expect(report.errors > 0 && report.aborted > 0)
@@ -64,16 +63,5 @@ struct BankWorkloadTests {
         await member.kill()
         try await member.start()
         try await progress(workload, after: "the crash of \(member.address)")
-    }
-
-    private func lock(_ member: MongoServer, _ workload: BankWorkload) async throws {
-        let client = try member.client()
-        try await client.command(#"{"fsync": 1, "lock": true}"#)
-        let before = workload.progress
-        // Reads see a locked primary as it was: nobody is told of a write that isn't there.
-        let counted = try await client.find(in: "counters", of: "bank").first?["n"]?.int ?? 0
-        #expect(counted - before.counted <= 1)
-        try await client.command(#"{"fsyncUnlock": 1}"#)
-        try await progress(workload, after: "the lock")
     }
 }

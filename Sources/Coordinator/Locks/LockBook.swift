@@ -64,7 +64,7 @@ struct LockBook: Sendable, Hashable {
                         now: now
                     )
                 else { continue }
-                if known?.isOpen == record.isOpen, known?.wasOn == record.wasOn {
+                if known?.isOpen == record.isOpen, known?.wasOn == record.wasOn, known?.evidence == record.evidence {
                     refreshed.append(record)
                 } else {
                     durable.append(record)
@@ -183,6 +183,7 @@ extension LockRecord {
         releases[index].failure = outcome.failure
         guard outcome.failure == nil else { return }
         endedAt = now
-        endedBy = "released over the network by \(releases[index].pod)"
+        let helper = releases[index].pod
+        endedBy = outcome.lock?.endReason.map { "\(helper): \($0)" } ?? "released over the network by \(helper)"
     }
 }

@@ -25,6 +25,8 @@ struct LockRecord: Codable, Sendable, Hashable {
     var host: String
     /// For a balancer: whether it was on before; what was off stays off.
     var wasOn: Bool?
+    /// What its agent reported that tells it from others.
+    var evidence: String?
     var since: Timestamp
     var deadline: Timestamp
     var lastReport: Timestamp
@@ -84,8 +86,10 @@ enum LockLedger {
         var remainingMs: Int64
         var endReason: String?
         var wasOn: Bool?
+        var evidence: String?
 
         init(_ lock: LockReport) {
+            evidence = lock.evidence
             kind = .lock
             host = lock.host
             isHeld = lock.isHeld
@@ -151,6 +155,7 @@ enum LockLedger {
             )
         result.deadline = now.adding(milliseconds: sensible(report.remainingMs))
         result.lastReport = now
+        result.evidence = report.evidence ?? result.evidence
         // Held after all: the job knows better than anybody else.
         result.endedAt = nil
         result.endedBy = nil

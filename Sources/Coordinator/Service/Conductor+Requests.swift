@@ -1,5 +1,6 @@
 import BackupModel
 import Logging
+
 import struct Repository.RepositoryLock
 
 /// When a configuration's schedule has to be looked at again.

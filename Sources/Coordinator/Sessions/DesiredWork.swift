@@ -29,13 +29,19 @@ enum DesiredWork {
             }
         }
         for (lock, release) in releases {
+            let spec = ReleaseSpec(
+                host: lock.host,
+                ownerJobID: lock.jobID,
+                kind: lock.kind,
+                evidence: lock.evidence
+            )
             jobs.append(
                 DesiredJob(
                     jobID: release.jobID,
                     fence: 1,
                     desired: .run,
                     session: lock.session.description,
-                    work: .release(ReleaseSpec(host: lock.host, ownerJobID: lock.jobID, kind: lock.kind)),
+                    work: .release(spec),
                     deadlineSeconds: Int(timings.releaseTimeoutMs / 1000)
                 )
             )

@@ -59,17 +59,28 @@ extension MongoDBEngine {
             context.report(LockReport(host: spec.host, isHeld: false, endReason: "was not locked"))
             return
         }
-        let note = LockNote(
-            jobID: spec.ownerJobID,
-            host: spec.host,
-            processID: "",
-            state: .held,
-            since: unixSeconds(),
-            isFrozen: true
-        )
-        let release = LockRelease(self, note, .isOurs, host: spec.host) { context.log($0, "lock", $1) }
+        // Its agent told what is in its own note. Without that, one lock is taken off, whosoever it may be.
+        let told = LockNote(evidence: spec.evidence, of: spec.host)
+        let note =
+            told
+            ?? LockNote(
+                jobID: spec.ownerJobID,
+                host: spec.host,
+                processID: "",
+                state: .held,
+                since: unixSeconds(),
+                isFrozen: true
+            )
+        let release = LockRelease(self, note, told == nil ? .isOurs : .unknown, host: spec.host) {
+            context.log($0, "lock", $1)
+        }
         let outcome = await release.run(&commands)
         if let failure = outcome.failure { throw failure }
+        if let reason = outcome.foreign ?? (outcome.diedWithServer ? "the server has been restarted" : nil) {
+            let end = "its lock is gone, and the one that is there is somebody else's and stays: \(reason)"
+            context.report(LockReport(host: spec.host, isHeld: false, endReason: end))
+            return
+        }
         context.log(.info, "lock", "released the lock that job \(spec.ownerJobID) left on \(spec.host)")
         context.report(LockReport(host: spec.host, isHeld: outcome.others > 0, endReason: "released over the network"))
     }

@@ -224,13 +224,15 @@ import Testing
                 _ = try await helper.checkin()
                 _ = try await coordinator.backup()
                 let job = try await locker.awaitJob()
-                let lock = #"{"host":"mongo-1:27017","isHeld":true,"heldMs":100,"remainingMs":600000}"#
+                let lock =
+                    #"{"host":"mongo-1:27017","isHeld":true,"heldMs":100,"remainingMs":600000,"evidence":"its note"}"#
                 #expect(try await locker.heartbeat(job, lock: lock).status == 200)
                 let held = try await coordinator.get([LockView].self, UserAPI.locksPath)
                 #expect(held.map(\.host) == ["mongo-1:27017"])
                 #expect(held.first?.endedAt == nil)
                 let release = try await helper.awaitJob()
-                #expect(release.work.release == ReleaseSpec(host: "mongo-1:27017", ownerJobID: job.jobID, kind: .lock))
+                let spec = ReleaseSpec(host: "mongo-1:27017", ownerJobID: job.jobID, kind: .lock, evidence: "its note")
+                #expect(release.work.release == spec)
                 #expect(try await helper.heartbeat(release).status == 200)
                 #expect(try await helper.complete(release, outcome: "{}").status == 200)
                 let ended = try await coordinator.get([LockView].self, UserAPI.locksPath)

@@ -216,6 +216,18 @@ struct LockTests {
             #expect(try await rig.isLocked(locked) == false)
             try await rig.engine(other).release(spec, context: context)
             #expect(context.log.contains("is not locked: nothing of job crashed to release"))
+
+            // With what its agent reported, a lock that somebody else has made since is told from it, and stays.
+            let evidence = try #require(try await rig.takeAndForget(locked))
+            let known = ReleaseSpec(host: locked.address, ownerJobID: "crashed", evidence: evidence)
+            try await rig.engine(other).release(known, context: context)
+            #expect(try await rig.isLocked(locked) == false)
+            _ = try await rig.takeAndForget(locked)
+            try await rig.engine(other).release(known, context: context)
+            #expect(try await rig.isLocked(locked))
+            #expect(context.lastLock?.isHeld == false)
+            #expect(context.lastLock?.endReason?.contains("somebody else's and stays") == true)
+            try await locked.client().command(#"{"fsyncUnlock": 1}"#)
         }
     }
 
@@ -236,15 +248,20 @@ struct LockTests {
 
 extension BackupRig {
     /// Locks a member as an agent does that is killed right after.
-    func takeAndForget(_ member: MongoServer) async throws {
+    ///
+    /// - Returns: what it had told the coordinator by then.
+    @discardableResult
+    func takeAndForget(_ member: MongoServer) async throws -> String? {
+        let context = BackupContext(jobID: "crashed")
         let lock = try MemberLock(
             engine(member),
             host: member.address,
             freezes: true,
             budget: .seconds(600),
-            context: BackupContext(jobID: "crashed")
+            context: context
         )
         _ = try await lock.take()
+        return context.lastLock?.evidence
     }
 }
 

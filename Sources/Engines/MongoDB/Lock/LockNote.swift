@@ -26,6 +26,24 @@ struct LockNote: Codable, Sendable, Hashable {
     var request: LockRequest?
     /// The server's operation that holds the lock, once it is held.
     var operation: Int64?
+
+    /// The note as text, for the coordinator's record; nil if it can't be spelled, which only costs certainty.
+    var evidence: String? {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) }
+    }
+}
+
+extension LockNote {
+    /// The note that another agent reported of its lock on `host`; nil when there is none that can be read.
+    init?(evidence: String?, of host: String) {
+        // One that can't be read is as good as none: the release says what it did without.
+        guard let evidence, let note = try? JSONDecoder().decode(LockNote.self, from: Data(evidence.utf8)),
+            note.host == host
+        else { return nil }
+        self = note
+    }
 }
 
 /// Lock notes on disk: one file a member, written before the lock is asked for and removed after it is gone.

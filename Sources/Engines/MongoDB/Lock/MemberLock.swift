@@ -285,6 +285,7 @@ actor MemberLock {
             report.remainingMs = Int64(milliseconds(max(.zero, budget - held)))
             report.point = grant.point.time
         }
+        report.evidence = note.evidence
         context.report(report)
     }
 }
