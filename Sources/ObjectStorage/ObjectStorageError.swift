@@ -50,6 +50,17 @@ public struct ObjectStorageError: Error, Sendable, CustomStringConvertible {
 }
 
 extension ObjectStorageError {
+    /// Whether a whole job may go better later.
+    ///
+    /// Stricter than `isTransient`, which is about one call: what is full, refused, damaged or wrong needs a person.
+    public var mayPass: Bool {
+        switch code {
+        case .unavailable: true
+        case .noSpace, .accessDenied, .corrupt, .notFound, .invalidConfiguration: false
+        default: isTransient
+        }
+    }
+
     /// The word that reports of jobs and sessions carry for it (docs/reference/exit-codes.md).
     public var failureCode: String {
         switch code {

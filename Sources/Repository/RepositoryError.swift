@@ -76,9 +76,9 @@ extension RepositoryError {
         }
     }
 
-    /// Whether the same call may go better later: what is locked, away or stutters; never what is full or wrong.
-    public var isTransient: Bool {
-        if let cause = cause as? ObjectStorageError { return cause.code == .unavailable || cause.isTransient }
+    /// Whether a whole job may go better later: the store's own verdict when it was the store.
+    public var mayPass: Bool {
+        if let cause = cause as? ObjectStorageError { return cause.mayPass }
         return code == .locked || code == .storage
     }
 }

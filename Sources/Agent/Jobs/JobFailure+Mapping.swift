@@ -41,17 +41,16 @@ extension JobFailure {
         return JobFailure(
             code: error.failureCode ?? error.code.description,
             message: error.description,
-            isRetryable: error.isTransient
+            isRetryable: error.mayPass
         )
     }
 
     private static func classify(_ error: ObjectStorageError, message: String) -> JobFailure {
-        let isAway = error.code == .unavailable
+        let hint = ": check that the storage runs and that it can be reached from this agent's pod"
         return JobFailure(
             code: error.failureCode,
-            message: isAway
-                ? "\(message): check that the storage runs and that it can be reached from this agent's pod" : message,
-            isRetryable: isAway || error.isTransient
+            message: error.code == .unavailable ? message + hint : message,
+            isRetryable: error.mayPass
         )
     }
 }

@@ -74,12 +74,16 @@ struct PlanTests {
 
     @Test("storage that refuses, is full or away is told as that, and only damage as damage")
     func unreadable() {
-        let causes: [(ObjectStorageError.Code, String, Bool)] = [
-            (.accessDenied, "storageAccessDenied", false), (.noSpace, "storageFull", false),
-            (.unavailable, "storageUnavailable", true),
+        let causes: [(ObjectStorageError, String, Bool)] = [
+            (.init(.accessDenied, "because"), "storageAccessDenied", false),
+            (.init(.noSpace, "because"), "storageFull", false),
+            (.init(.unavailable, "because"), "storageUnavailable", true),
+            // One call is tried again when bytes change on their way; a job is not.
+            (.init(.corrupt, "because", isTransient: true), "repositoryDamaged", false),
+            (.init(.unexpected, "because", isTransient: true), "storage", true),
         ]
         for (cause, code, isRetryable) in causes {
-            let error = RepositoryError(.storage, "can't read a pack", cause: ObjectStorageError(cause, "because"))
+            let error = RepositoryError(.storage, "can't read a pack", cause: cause)
             let failure = RestoreFailure.unreadable(error)
             #expect(failure.code == code && failure.isRetryable == isRetryable)
             #expect(failure.message.contains("because"))

@@ -38,7 +38,7 @@ enum RestoreFailure {
         return JobFailure(
             code: error.failureCode ?? error.code.description,
             message: "can't restore: the snapshot can't be read now: \(error)",
-            isRetryable: error.isTransient
+            isRetryable: error.mayPass
         )
     }
 }
