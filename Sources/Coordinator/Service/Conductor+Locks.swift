@@ -33,6 +33,23 @@ extension Conductor {
         }
     }
 
+    /// No look at a member is older than this when it is told: an agent looks every five seconds.
+    private static let lookMs: Int64 = 10_000
+
+    /// An agent's word on its member, without a lock that was given back since it looked.
+    ///
+    /// It looks every few seconds only, and a session that begins right after another one would take a member that is
+    /// free for a locked one, and read another.
+    func withoutReleasedLock(_ agent: AgentSnapshot) -> AgentSnapshot {
+        guard let lock = agent.member.lock, lock.isOurs, let jobID = lock.jobID,
+            let attempt = attempt(of: jobID), attempt.outcome != nil, attempt.lock?.isHeld == false,
+            let ended = attempt.endedAt, let seen = agent.memberSeen, seen < ended.adding(milliseconds: Self.lookMs)
+        else { return agent }
+        var agent = agent
+        agent.member.lock = nil
+        return agent
+    }
+
     private func attempt(of jobID: String) -> Attempt? {
         guard let key = sessionOfJob[jobID], let session = active[key] ?? recent[key],
             let place = session.find(job: jobID)

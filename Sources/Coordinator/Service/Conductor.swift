@@ -194,7 +194,7 @@ actor Conductor {
                 && (other.created.unixMs, other.key) < (session.created.unixMs, key)
         }
         let surroundings = Surroundings(
-            agents: agents(of: target, now),
+            agents: agents(of: target, now).map(withoutReleasedLock),
             busyWith: older.min { $0.created < $1.created }?.key,
             isSettled: isSettled(target, now),
             lastDumped: membersDumped(of: target),

@@ -211,6 +211,44 @@ import Testing
         }
     }
 
+    @Test("the member that was read is read again at once, though its agent looked at it last while it was locked")
+    func lockOfBefore() async throws {
+        try await withTestDirectory("coordinator") { directory in
+            try await RunningCoordinator.run(directory) { coordinator in
+                var first = ScriptedAgent(coordinator)
+                var second = ScriptedAgent(coordinator, pod: "mongo-2")
+                try await first.register()
+                try await second.register()
+                _ = try await first.checkin()
+                _ = try await second.checkin()
+                let key = try await coordinator.backup()
+                let job = try await first.awaitJob()
+                let held = #"{"host":"mongo-1:27017","isHeld":true,"heldMs":100,"remainingMs":600000}"#
+                #expect(try await first.heartbeat(job, lock: held).status == 200)
+                let seen = #"{"isOurs":true,"jobID":"\#(job.jobID)"}"#
+                let running = #"[{"jobID":"\#(job.jobID)","state":"running","fence":\#(job.fence)}]"#
+                _ = try await first.checkin(jobs: running, lock: seen)
+                #expect(try await first.prepareCommit(job).status == 200)
+                let released = #"{"host":"mongo-1:27017","isHeld":false,"heldMs":200,"remainingMs":0}"#
+                let result = ScriptedAgent.result(snapshot: String(repeating: "ab", count: 32))
+                let outcome = #"{"backup":\#(result),"lock":\#(released)}"#
+                #expect(try await first.complete(job, outcome: outcome).status == 200)
+                try await eventually("the session succeeds") {
+                    try await coordinator.session(key).phase == .succeeded
+                }
+
+                let next = try await coordinator.backup()
+                _ = try await first.checkin(lock: seen)
+                let again = try await eventually("somebody gets the second job") {
+                    let mine = try await first.checkin(lock: seen).jobs.contains { $0.session == next.description }
+                    let others = try await second.checkin().jobs.contains { $0.session == next.description }
+                    return mine || others ? mine : nil
+                }
+                #expect(again)
+            }
+        }
+    }
+
     @Test("a lock whose agent is silent is released by another member's agent")
     func secondDeadline() async throws {
         try await withTestDirectory("coordinator") { directory in
