@@ -59,8 +59,12 @@ extension MongoDBEngine {
             context.report(LockReport(host: spec.host, isHeld: false, endReason: "was not locked"))
             return
         }
-        // Its agent told what is in its own note. Without that, one lock is taken off, whosoever it may be.
+        // Its agent told what is in its own note.
         let told = LockNote(evidence: spec.evidence, of: spec.host)
+        if told == nil {
+            let how = "one is taken off \(spec.host), whosoever it may be"
+            context.log(.warning, "lock", "the note of job \(spec.ownerJobID)'s lock is not known: \(how)")
+        }
         let note =
             told
             ?? LockNote(

@@ -1,3 +1,4 @@
+import BackupModel
 import FoundationEssentials
 
 /// What an agent must remember of a lock that it is about to take, since the lock outlives the agent.
@@ -28,19 +29,15 @@ struct LockNote: Codable, Sendable, Hashable {
     var operation: Int64?
 
     /// The note as text, for the coordinator's record; nil if it can't be spelled, which only costs certainty.
-    var evidence: String? {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys]
-        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) }
-    }
+    var evidence: String? { (try? WireJSON.encode(self)).map { String(decoding: $0, as: UTF8.self) } }
 }
 
 extension LockNote {
     /// The note that another agent reported of its lock on `host`; nil when there is none that can be read.
     init?(evidence: String?, of host: String) {
         // One that can't be read is as good as none: the release says what it did without.
-        guard let evidence, let note = try? JSONDecoder().decode(LockNote.self, from: Data(evidence.utf8)),
-            note.host == host
+        guard let evidence, let note = try? WireJSON.decode(LockNote.self, from: Array(evidence.utf8)),
+            note.host.utf8.elementsEqual(host.utf8)
         else { return nil }
         self = note
     }
@@ -61,9 +58,7 @@ struct LockNotes: Sendable {
     func write(_ note: LockNote) throws {
         let target = path(note.host)
         do {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys]
-            try NoteFile.write([UInt8](try encoder.encode(note)), to: target, in: directory)
+            try NoteFile.write(WireJSON.encode(note), to: target, in: directory)
         } catch {
             throw MongoDBFailure.state(target, "\(error)")
         }

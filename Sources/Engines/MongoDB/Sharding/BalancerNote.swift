@@ -1,3 +1,4 @@
+import BackupModel
 import FoundationEssentials
 
 /// What an agent must remember of a balancer that it is about to stop, since it stays stopped when the agent dies.
@@ -31,9 +32,7 @@ struct BalancerNotes: Sendable {
     func write(_ note: BalancerNote) throws {
         let target = path(note.configServer)
         do {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys]
-            try NoteFile.write([UInt8](try encoder.encode(note)), to: target, in: directory)
+            try NoteFile.write(WireJSON.encode(note), to: target, in: directory)
         } catch {
             throw MongoDBFailure.balancerState(target, "\(error)")
         }
