@@ -236,13 +236,6 @@ extension Conductor {
 
     // MARK: History
 
-    /// Whether lock files of an ended session may still hold up others: where tidying up failed, until they are stale
-    /// and every next session removes them.
-    private func mayHoldLocks(_ session: SessionState) -> Bool {
-        guard session.hasRepositoryLocks, let ended = session.ended else { return session.hasRepositoryLocks }
-        return clock().milliseconds(since: ended) < RepositoryLock.staleAfter.components.seconds * 1000
-    }
-
     /// Forgets the oldest sessions beyond the limit, good and bad ones apart; backups stay where they are.
     func forgetHistory(of session: SessionState) {
         do {
@@ -257,7 +250,8 @@ extension Conductor {
                 ? Self.restoreHistoryLimit : configuration?.spec.backupHistoryLimit ?? Self.backupHistoryLimit
             let good = others.filter { $0.phase == .succeeded }
             let bad = others.filter { $0.phase != .succeeded }
-            for old in good.dropFirst(limit) + bad.dropFirst(limit) where !mayHoldLocks(old) {
+            let (now, staleMs) = (clock(), RepositoryLock.staleAfter.components.seconds * 1000)
+            for old in good.dropFirst(limit) + bad.dropFirst(limit) where !old.mayHoldLocks(now, staleMs: staleMs) {
                 try store.remove(old.key)
                 recent[old.key] = nil
                 forgotten.append(old)

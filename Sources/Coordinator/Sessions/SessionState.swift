@@ -108,6 +108,13 @@ struct SessionState: Codable, Sendable, Hashable {
     /// Whether nothing changes any more.
     var isOver: Bool { stage == .ended }
 
+    /// Whether a lock file that it left may still stop another tool, so that people look for who left it.
+    ///
+    /// Our own next session removes such files at once; others wait until they are stale.
+    func mayHoldLocks(_ now: Timestamp, staleMs: Int64) -> Bool {
+        hasRepositoryLocks && (ended.map { now.milliseconds(since: $0) < staleMs } ?? true)
+    }
+
     /// The target's key.
     var target: ResourceKey { ResourceKey(namespace: key.namespace, name: plan.target) }
 

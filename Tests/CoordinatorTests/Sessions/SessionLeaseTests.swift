@@ -133,6 +133,11 @@ import Testing
         #expect(session.state.outcome?.reason == "ManifestNotWritten")
         #expect(session.state.hasRepositoryLocks)
         #expect(session.events.contains("CleanupIncomplete"))
+        // It is kept while its lock file may stop others, and not for ever.
+        #expect(session.state.mayHoldLocks(session.now, staleMs: 1000))
+        #expect(!session.state.mayHoldLocks(session.now.adding(milliseconds: 1000), staleMs: 1000))
+        session.state.hasRepositoryLocks = false
+        #expect(!session.state.mayHoldLocks(session.now, staleMs: 1000))
     }
 
     @Test("job ids depend on session, pod and attempt, and on nothing else")
