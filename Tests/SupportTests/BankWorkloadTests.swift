@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Bank over shards")
 struct BankWorkloadTests {
-    @Test("it lives through step-downs and a crash; one moment fits, two moments don't; the end adds up")
+    @Test("it lives through step-downs, a crash and a lock; one moment fits, two moments don't; the end adds up")
     func faults() async throws {
         try await withTestDirectory("bank") { directory in
             let cluster = try await ShardedCluster.start(in: directory)
@@ -31,6 +31,7 @@ struct BankWorkloadTests {
 
             for name in cluster.shardNames { try await stepDown(name, cluster, workload) }
             try await crash(cluster.shard("rsB").members[0], workload)
+            try await lock(cluster.shard("rsA").members[0], cluster, workload)
 
             let report = try await workload.stop()
             #expect(report.errors > 0 && report.aborted > 0)
@@ -57,6 +58,26 @@ struct BankWorkloadTests {
         let connection = try await cluster.wireConnection(to: name)
         try await connection.command(#"{"replSetStepDown": 1, "secondaryCatchUpPeriodSecs": 0, "force": true}"#)
         try await progress(workload, after: "the step-down of \(name)")
+    }
+
+    private func lock(_ member: MongoServer, _ cluster: ShardedCluster, _ workload: BankWorkload) async throws {
+        let client = try member.client()
+        try await workload.withoutTransfers {
+            try await eventually("all shards are done with the last transfer") {
+                for name in cluster.shardNames {
+                    let open = try await cluster.shardClient(name).find(in: "transaction_coordinators", of: "config")
+                    if !open.isEmpty { return false }
+                }
+                return true
+            }
+            try await client.command(#"{"fsync": 1, "lock": true}"#)
+            let before = workload.progress
+            // Reads see a locked primary as it was: nobody is told of a write that isn't there.
+            let counted = try await client.find(in: "counters", of: "bank").first?["n"]?.int ?? 0
+            try await client.command(#"{"fsyncUnlock": 1}"#)
+            #expect(counted - before.counted <= 1)
+        }
+        try await progress(workload, after: "the lock")
     }
 
     private func crash(_ member: MongoServer, _ workload: BankWorkload) async throws {

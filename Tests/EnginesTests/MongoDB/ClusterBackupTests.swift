@@ -247,12 +247,17 @@ struct ClusterBackupTests {
 }
 
 extension ShardedCluster {
+    /// Writes an entry to a shard's oplog; its time is behind all that was written there before.
+    func noteTime(on shard: String) async throws -> UInt64 {
+        let reply = try await shardClient(shard).command(#"{"appendOplogNote": 1, "data": {"test": 1}}"#)
+        return reply["operationTime"]?.timestamp ?? 0
+    }
+
     /// Brings the clocks of all shards behind a time.
     func advance(to time: UInt64) async throws {
         for name in shardNames {
             try await eventually("the clock of \(name) is behind \(time >> 32)") {
-                let reply = try await shardClient(name).command(#"{"appendOplogNote": 1, "data": {"test": 1}}"#)
-                return (reply["operationTime"]?.timestamp ?? 0) > time
+                try await noteTime(on: name) > time
             }
         }
     }

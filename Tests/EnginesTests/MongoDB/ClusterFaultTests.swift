@@ -214,10 +214,7 @@ struct ClusterFaultTests {
             try await cluster.dropCollection("bank.transfers")
             // However long the drop took: the cut is behind its last step on every shard.
             var end = cut.bits
-            for name in cluster.shardNames {
-                let note = try await cluster.shardClient(name).command(#"{"appendOplogNote": 1, "data": {"test": 1}}"#)
-                end = max(end, note["operationTime"]?.timestamp ?? 0)
-            }
+            for name in cluster.shardNames { end = max(end, try await cluster.noteTime(on: name)) }
             try await cluster.advance(to: end)
             return ClusterTime(bits: end)
         }

@@ -30,6 +30,7 @@ public final class BankWorkload: Sendable {
     private let pause: Duration
     private let report = Mutex(Report())
     private let task = Mutex<Task<Void, any Error>?>(nil)
+    private let transfers = Mutex((areHeld: false, underWay: 0))
 
     /// Prepares one; nothing is written yet.
     ///
@@ -76,6 +77,26 @@ public final class BankWorkload: Sendable {
             // As asked.
         }
         return progress
+    }
+
+    /// Runs `body` while no transfer is under way; the counter goes on.
+    ///
+    /// A primary that is locked while it coordinates a transaction over several shards can't write its decision, and
+    /// the unlocking waits for that write: MongoDB 6.0.5 never comes out of it.
+    public func withoutTransfers<Value>(_ body: () async throws -> Value) async throws -> Value {
+        transfers.withLock { $0.areHeld = true }
+        defer { transfers.withLock { $0.areHeld = false } }
+        try await eventually("no transfer is under way") { transfers.withLock { $0.underWay == 0 } }
+        return try await body()
+    }
+
+    /// Whether a transfer may begin; it is under way then.
+    private func beginTransfer() -> Bool {
+        transfers.withLock {
+            if $0.areHeld { return false }
+            $0.underWay += 1
+            return true
+        }
     }
 
     /// Makes accounts (by a hash over all shards), ledger and counters (by the shard's number); returns each shard's
@@ -130,6 +151,11 @@ public final class BankWorkload: Sendable {
         let session = SessionIdentifier()
         var number = 0
         while !Task.isCancelled {
+            guard beginTransfer() else {
+                try await Task.sleep(for: .milliseconds(20))
+                continue
+            }
+            defer { transfers.withLock { $0.underWay -= 1 } }
             number += 1
             let from = generator.below(accounts.count)
             let to = (from + 1 + generator.below(accounts.count - 1)) % accounts.count

@@ -221,6 +221,12 @@ final class RunModel {
         }
     }
 
+    /// Whether the coordinator has what was reported, and the lease stands: what outlives the agent may be done.
+    private var isRecorded: Bool {
+        (confirmed >= reported || world.breakage == .record)
+            && lease.standing(at: Self.origin + .milliseconds(world.now)) == .held
+    }
+
     private func balancer() {
         if let release = job.work.release { return self.release(release) }
         guard part?.role == .configServer else {
@@ -239,8 +245,7 @@ final class RunModel {
             report()
         }
         // Before it is done: the note on disk and the record in the ledger.
-        guard confirmed >= reported || world.breakage == .record else { return }
-        guard lease.standing(at: Self.origin + .milliseconds(world.now)) == .held else { return }
+        guard isRecorded else { return }
         stoppedBalancer = true
         agent.say("stops the balancer")
         world.turnBalancer(false)
@@ -268,8 +273,7 @@ final class RunModel {
                 )
                 report()
             }
-            guard confirmed >= reported else { return }
-            guard lease.standing(at: Self.origin + .milliseconds(world.now)) == .held else { return }
+            guard isRecorded else { return }
             budgetEnd = world.now + budgetMs
             agent.member.lock = .ours(job: job.jobID, since: world.now)
             holdsLock = true
