@@ -32,6 +32,27 @@ struct DirectoryStoreTests {
         }
     }
 
+    @Test(
+        "large objects, which go past the page cache, are whole whatever their length",
+        arguments: Volume.isMountable ? [false, true] : [false]
+    )
+    func largeObjects(inMemory: Bool) async throws {
+        func check(_ path: String) async throws {
+            let store = try DirectoryStore(path: path + "/repository")
+            let least = FileWriter.leastBypassing
+            for count in [least - 1, least, least + 1, least + 4095, least + 4096, 3 * least + 4097] {
+                let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 16) }
+                try await store.put("large", bytes)
+                #expect(try await store.get("large", range: nil) == bytes)
+            }
+        }
+        if inMemory {
+            try await Volume.withMemory(bytes: 16 << 20, check)
+        } else {
+            try await withTemporaryDirectory(check)
+        }
+    }
+
     @Test("leaves no unfinished file behind, whether a put succeeds or is refused")
     func noLeftovers() async throws {
         try await withTemporaryDirectory { path in

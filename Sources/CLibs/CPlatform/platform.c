@@ -19,6 +19,12 @@ void remora_release_memory(void) {
     malloc_trim(0);
 }
 
+int remora_bypass_cache(int descriptor, int bypasses) {
+    int flags = fcntl(descriptor, F_GETFL);
+    if (flags < 0) return -1;
+    return fcntl(descriptor, F_SETFL, bypasses ? flags | O_DIRECT : flags & ~O_DIRECT);
+}
+
 int remora_rename_new(const char *from, const char *to) {
     return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
 }

@@ -37,7 +37,9 @@ final class DirectoryFiles: Sendable {
             close(temporary.descriptor)
             if isTemporaryThere { unlink(temporary.path) }
         }
-        try writeAll(bytes, to: temporary.descriptor) { failure("write failed", $0) }
+        if let code = bytes.withUnsafeBytes(FileWriter(descriptor: temporary.descriptor).write) {
+            throw failure("write failed", code)
+        }
         if fsync(temporary.descriptor) != 0 { throw failure("fsync failed", errno) }
         if ifAbsent {
             isTemporaryThere = try claim(key, target: target, temporary: temporary.path, failure)
@@ -107,20 +109,6 @@ final class DirectoryFiles: Sendable {
             }
         }
         try syncDirectory(parent(of: directory)) { failure(directory, $0) }
-    }
-
-    private func writeAll(_ bytes: [UInt8], to descriptor: Int32, _ failure: (Int32) -> ObjectStorageError) throws {
-        try bytes.withUnsafeBytes { buffer in
-            var rest = UnsafeRawBufferPointer(buffer)
-            while !rest.isEmpty {
-                let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
-                if count < 0 {
-                    if errno == EINTR { continue }
-                    throw failure(errno)
-                }
-                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-            }
-        }
     }
 
     private func syncDirectory(_ directory: String, _ failure: (Int32) -> ObjectStorageError) throws {

@@ -13,6 +13,13 @@ void remora_tune_allocator(void);
 /// The tuned allocator keeps what a job needed for the next one; a process that will be idle for hours should not.
 void remora_release_memory(void);
 
+/// Has what is written to a file go past the page cache, or through it again: `O_DIRECT`, which glibc's headers hide
+/// from Swift.
+///
+/// Returns 0, or -1 with `errno`: EINVAL where the file system can't. What is written past the cache must lie and be
+/// placed at multiples of the device's block (4096 covers all).
+int remora_bypass_cache(int descriptor, int bypasses);
+
 /// Renames a file unless something has the new name: `renameat2` with `RENAME_NOREPLACE`, which glibc's headers hide
 /// from Swift.
 ///
