@@ -23,7 +23,7 @@ struct MongoDBTuning: Sendable {
     /// Neighbours read 8 MiB twice, so this keeps the waste at 6 %.
     var partitionBytes: Int64 = 128 << 20
     /// Bytes of documents in one batch (research: 1 to 4 MB read fastest).
-    var batchBytes = 3 << 20
+    var batchBytes = 2 << 20
     /// Bytes of chunks that wait to be stored, in all readers together, for each core: enough that no core waits.
     var chunkBudgetPerCore = 8 << 20
     /// Whether collections are scanned by record ids where the server does that; otherwise by `_id`.

@@ -167,7 +167,9 @@ final class PackUploader: Sendable {
             state.durableBlobs += index.blobs.count
             state.bytesUploaded += UInt64(count)
             state.packsUploaded += 1
-            if state.failure == nil, state.spare.count < 2, count >= options.packSize { state.spare.append(memory) }
+            // Of a few packs: with those that wait or are stored at the same moment, never more than without spare ones.
+            let isWanted = state.spare.count + state.queue.count + state.workers.count < options.uploads
+            if state.failure == nil, isWanted, count >= options.packSize { state.spare.append(memory) }
         }
     }
 
