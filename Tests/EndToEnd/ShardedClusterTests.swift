@@ -1,0 +1,58 @@
+import TestSupport
+import Testing
+
+/// A sharded cluster with an agent beside every member, as a person backs it up.
+@Suite("a sharded cluster is backed up at one cut", .serialized)
+struct ShardedClusterTests {
+    @Test("while a bank transfers money between shards; every lock is gone and the balancer runs afterwards")
+    func wholeBackup() async throws {
+        try await withShardedRig("e2e-sharded") { sharded in
+            let groups = try await eventually("all agents have looked at their members") {
+                let groups = try await sharded.connectedAgents().compactMap { $0["group"].string }.sorted()
+                return groups.count == sharded.allAgents.count ? groups : nil
+            }
+            #expect(groups == ["cfg"] + Array(repeating: "rsA", count: 3) + Array(repeating: "rsB", count: 3))
+            let bank = BankWorkload(sharded.cluster)
+            try await bank.start()
+
+            let backup = try await sharded.deployment.remora("backup", "shop", "--wait")
+            try #require(backup.status.succeeded, "\(backup.text)\(backup.errorText)")
+            let written = try await bank.stop()
+            #expect(written.transfers > 0)
+            #expect(try await sharded.lockedMember() == nil)
+            #expect(try await sharded.cluster.balancerStatus().mode == "full")
+
+            let snapshot = try await sharded.deployment.json("snapshots")[0]
+            let parts = snapshot["groups"].elements
+            #expect(parts.compactMap { $0["group"].string }.sorted() == ["cfg", "rsA", "rsB"])
+            #expect(snapshot["guarantee"].string == "cluster-cut", "\(snapshot)")
+            for group in ["cfg", "rsA", "rsB"] {
+                try await Restic(
+                    repository: sharded.deployment.directory.appending("repository/demo/shop/\(group)"),
+                    password: Deployment.repositoryPassword
+                ).check()
+            }
+            let locks = try await sharded.deployment.json("locks").elements
+            #expect(locks.allSatisfy { $0["endedAt"] != .null }, "\(locks)")
+        }
+    }
+}
+
+/// Runs a test on a cluster of two shards of three members, with agents and a coordinator; a failure shows what everybody
+/// said.
+func withShardedRig(_ name: String, _ body: (ShardedDeployment) async throws -> Void) async throws {
+    try await withTestDirectory(name) { directory in
+        let cluster = try await ShardedCluster.start(ShardedClusterOptions(shards: 2, members: 3), in: directory)
+        let sharded = try await ShardedDeployment.start(beside: cluster, in: directory)
+        do {
+            try await body(sharded)
+        } catch {
+            let logs = sharded.logs()
+            await sharded.stop()
+            await cluster.kill()
+            throw TestSupportError("\(error)\n\(logs)")
+        }
+        await sharded.stop()
+        await cluster.kill()
+    }
+}
