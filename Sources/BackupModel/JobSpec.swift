@@ -95,6 +95,9 @@ public struct RestoreSpec: Codable, Sendable, Hashable {
         /// Refuse, naming what is there: the default.
         case failIfNotEmpty = "FailIfNotEmpty"
         /// Drop the collections that the backup has, leave others alone.
+        ///
+        /// Of a whole sharded cluster: the databases that the backup has, with all that is in them. A shard can't tell
+        /// which of a database's collections another shard's part of the backup has.
         case dropCollections = "DropCollections"
     }
 

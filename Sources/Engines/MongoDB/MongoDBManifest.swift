@@ -90,7 +90,7 @@ public struct MongoDBManifest: Codable, Sendable, Hashable {
         public var file: String?
         /// Path of the metadata in the snapshot.
         public var metadataFile: String
-        /// 32 hexadecimal digits, of collections.
+        /// 32 hexadecimal digits, of collections; of a time series that of its buckets.
         public var uuid: String?
         /// Documents in the file (buckets, for a time series).
         public var documents: Int64

@@ -4,7 +4,7 @@ import Testing
 @testable import Engines
 
 @Suite("MongoDB catalog, without a server") struct CatalogTests {
-    @Test("buckets whose time series another shard defines are noticed: nothing would bring them along")
+    @Test("buckets whose time series another shard defines are told from those that come with their own")
     func foreignSeries() {
         let entries = [
             CatalogEntry(database: "shop", ["name": "here", "type": "timeseries"]),

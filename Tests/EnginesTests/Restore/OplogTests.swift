@@ -404,6 +404,37 @@ struct OplogTests {
         #expect(try replay(log).steps.isEmpty)
     }
 
+    @Test("an update that makes the document is no hole, one that needs it is; only the first says so to the server")
+    func upserts() throws {
+        let place = Namespace(database: "d", collection: "a")
+        func touched(_ more: [(String, BSONValue)]) throws -> (touched: TouchedDocuments, sent: BSONDocument) {
+            let entry = BSONDocument(
+                [
+                    ("ts", .timestamp(1 << 32 | 1)), ("op", "u"), ("ns", "d.a"), ("o", ["_id": 1, "n": 2]),
+                    ("o2", ["_id": 1]),
+                ] + more
+            )
+            let parsed = try OplogEntry(entry.bytes.span.bytes, at: 0).operation
+            let operation = ReplayOperation(
+                kind: parsed.kind,
+                namespace: parsed.namespace,
+                object: parsed.object,
+                key: parsed.key,
+                time: parsed.time,
+                isUpsert: parsed.isUpsert
+            )
+            var touched = TouchedDocuments()
+            try touched.note(operation)
+            return (touched, try BSONDocument(validating: ReplayBatch.command([operation])))
+        }
+        let upsert = try touched([("b", .bool(true))])
+        #expect(upsert.touched.holes(in: place) == 0 && upsert.touched.expected(in: place) == 1)
+        #expect(upsert.sent["applyOps"]?.array?.first?.document?["b"]?.truth == true)
+        let update = try touched([])
+        #expect(update.touched.holes(in: place) == 1)
+        #expect(update.sent["applyOps"]?.array?.first?.document?["b"] == nil)
+    }
+
     @Test("a batch holds a thousand operations or fifteen megabytes, and one of any size")
     func batches() {
         func operation(_ size: Int) -> ReplayOperation {

@@ -56,7 +56,7 @@ struct BackupAssembly: Sendable {
             type: entry.type,
             file: entry.dataPath,
             metadataFile: entry.metadataPath,
-            uuid: entry.uuid.map(Hexadecimal.encode),
+            uuid: (entry.uuid ?? entry.bucketsUUID).map(Hexadecimal.encode),
             documents: collection.partitions.reduce(0) { $0 + $1.documents },
             bytes: collection.partitions.reduce(0) { $0 + $1.bytes },
             crc64: chunks.checksum.description,

@@ -10,6 +10,8 @@ struct CatalogEntry: Sendable, Hashable {
     var options: BSONDocument
     /// 16 bytes, of collections.
     var uuid: [UInt8]?
+    /// Of a time series: the UUID of the collection of its buckets, by which a sharded cluster knows it.
+    var bucketsUUID: [UInt8]?
     /// The indexes, as they came.
     var indexes: [BSONDocument]
     /// Bytes of data by the server's estimate: for order and progress only.
@@ -83,7 +85,8 @@ enum CatalogRules {
 
     /// Time series of which a catalog has the buckets and not the series.
     ///
-    /// A shard that isn't its database's primary is so for a sharded time series: nothing would bring the buckets along.
+    /// A shard that isn't its database's primary is so for a sharded time series; its buckets are dumped as a collection.
+    /// Elsewhere nothing would tell of what they are: a server that belongs to no cluster has no business with them.
     static func seriesDefinedElsewhere(_ entries: [CatalogEntry]) -> [Namespace] {
         let series = Set(entries.filter { $0.type == "timeseries" }.map(\.namespace))
         return entries.compactMap(\.namespace.timeSeries).filter { !series.contains($0) }
@@ -114,18 +117,23 @@ enum CatalogReader {
         for database in list["databases"]?.array?.compactMap({ $0.document?["name"]?.string }) ?? []
         where CatalogRules.includes(database: database) {
             try Task.checkCancellation()
-            let answers = try await connection.all(database, ["listCollections": 1])
-            let found = answers.map { CatalogEntry(database: database, $0) }
+            let found = try await connection.all(database, ["listCollections": 1]).map {
+                CatalogEntry(database: database, $0)
+            }
             let parts = CatalogRules.seriesDefinedElsewhere(found)
-            if let series = parts.first(where: { CatalogRules.isSelected($0, by: selection) }) {
+            if !keepsLayout, let series = parts.first(where: { CatalogRules.isSelected($0, by: selection) }) {
                 throw MongoDBFailure.unsupported(
-                    "\(series.buckets) holds measurements of a time series that is not defined here, as a sharded one's other shards do;"
-                        + " this version would leave them out: exclude \(series) from the backup to go on without it"
+                    "\(series.buckets) holds measurements of a time series that is not defined here, and the member belongs to"
+                        + " no sharded cluster that could define it: exclude \(series) from the backup to go on without it"
                 )
             }
+            let uuids = Dictionary(found.map { ($0.namespace, $0.uuid) }) { first, _ in first }
             for var entry in found {
-                guard CatalogRules.includes(entry.namespace),
-                    CatalogRules.isSelected(entry.namespace, by: selection)
+                if entry.type == "timeseries" { entry.bucketsUUID = uuids[entry.namespace.buckets] ?? nil }
+                // A shard that isn't the database's primary has buckets of a sharded time series, and not the series.
+                let isPart = entry.namespace.timeSeries.map { parts.contains($0) } ?? false
+                guard CatalogRules.includes(entry.namespace) || isPart,
+                    CatalogRules.isSelected(entry.namespace.known, by: selection)
                         || keepsLayout && entry.namespace.database == "config"
                 else { continue }
                 try await complete(&entry, connection)

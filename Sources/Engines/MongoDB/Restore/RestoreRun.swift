@@ -13,18 +13,22 @@ struct RestoreRun: Sendable {
     let snapshot: SnapshotReader
     let context: any JobContext
     let progress: RestoreProgress
+    /// The part in the restore of a whole sharded cluster; nil for a group by itself.
+    let cluster: ClusterRestore?
 
     init(
         configuration: MongoDBConfiguration,
         spec: RestoreSpec,
         snapshot: SnapshotReader,
-        context: any JobContext
+        context: any JobContext,
+        balancer: BalancerStop? = nil
     ) {
         self.configuration = configuration
         self.spec = spec
         self.snapshot = snapshot
         self.context = context
         progress = RestoreProgress(context)
+        cluster = ClusterRestore(spec, balancer, context, progress)
     }
 
     /// Insert streams at once: two hide the round trips and the journal, more only cost memory (mongodb-live §9).
@@ -49,6 +53,10 @@ struct RestoreRun: Sendable {
         var keepable: [Namespace: [UInt8]]
         /// UUIDs of what stays in the target.
         var taken: Set<[UInt8]>
+        /// What the plan doesn't name and goes nevertheless, because its whole database is replaced.
+        var doomed: [Namespace]
+        /// The target's name in its sharded cluster.
+        var shard: String?
         var replay: Replay?
         /// Names that are not in the plan, but that the oplog makes.
         var made: [Namespace] = []
@@ -90,9 +98,16 @@ struct RestoreRun: Sendable {
 
     private func prepare() async throws -> Preparation {
         progress.step("read the snapshot's manifest")
-        let contents = try await SnapshotContents.open(snapshot)
-        let map = try NamespaceMap(spec.selection)
-        let plan = try RestorePlan(catalog: contents.catalog, map: map, usersAndRoles: spec.usersAndRoles)
+        let contents = try await SnapshotContents.open(snapshot, layout: cluster?.isConfigServer == true)
+        try cluster?.check(contents.facts)
+        let map = try NamespaceMap(spec.selection, moves: cluster?.moves ?? [:])
+        var plan = try RestorePlan(
+            catalog: contents.catalog,
+            map: map,
+            usersAndRoles: spec.usersAndRoles,
+            mayBeEmpty: cluster != nil
+        )
+        plan.warnings = ClusterRestore.warnings(contents.facts, plan.warnings, isWhole: cluster != nil)
         try contents.check(plan)
         describe(contents, plan)
 
@@ -104,11 +119,13 @@ struct RestoreRun: Sendable {
         let spares = try await pool.use { try await $0.knowsBypassEmptyTimestamp() }
         let hasOplog = contents.oplog != nil
         try privileges.check(plan, PrivilegeCheck.Needs(drops: drops, updates: hasOplog || !spares, removes: hasOplog))
+        let shard = try await cluster?.check(target, pool, privileges)
         let existing = try await TargetCatalog.read(pool)
+        let doomed = drops ? try await cluster?.replaced(existing, pool) ?? [] : []
         if !drops {
             try existing.checkConflicts(with: plan, isEverything: map.isEverything, host: target.host)
         }
-        let replaced = Set(plan.all.map(\.target))
+        let replaced = Set(plan.all.map(\.dataTarget) + plan.all.map(\.target) + doomed)
         let taken = Set(existing.entries.values.filter { !replaced.contains($0.namespace) }.compactMap(\.uuid))
         let uuids = Self.uuids(contents, plan)
         var preparation = Preparation(
@@ -123,8 +140,16 @@ struct RestoreRun: Sendable {
             // A copy under another name must not have the UUID of what it is a copy of.
             keepable: map.hasRenames ? [:] : uuids.filter { !taken.contains($0.value) },
             taken: taken,
+            doomed: doomed,
+            shard: shard,
             sparesZeroTimestamps: spares
         )
+        // The UUID of its buckets matters to a cluster's routing table alone.
+        if cluster == nil {
+            for collection in plan.collections where collection.metadata.kind == .timeSeries {
+                preparation.keepable[collection.dataSource] = nil
+            }
+        }
         preparation.replay = try await rehearse(preparation)
         if let model = preparation.replay?.rehearsal.model, let changed = preparation.replay?.rehearsal.changed {
             let views = model.views.keys.compactMap { map.target(of: $0) }
@@ -182,11 +207,13 @@ struct RestoreRun: Sendable {
         let plan = preparation.plan
         let creator = CollectionCreator(target: preparation.target, pool: preparation.pool, progress: progress)
         let replay = preparation.replay
+        try await cluster?.begin(preparation.uuids, preparation.existing, preparation.doomed, preparation.pool)
         if spec.conflict == .dropCollections {
             let names = plan.all.map(\.target) + preparation.made
-            try await creator.drop(names, existing: preparation.existing)
+            try await creator.drop(names, existing: preparation.existing, doomed: preparation.doomed)
         }
         let kept = try await creator.create(plan, existing: preparation.existing, uuids: preparation.keepable)
+        try cluster?.checkKept(plan, preparation.uuids, kept)
         let users = UserRestorer(pool: preparation.pool, progress: progress)
         if plan.restoresUsers { try await users.prepare() }
         let loaded = try await load(preparation)
@@ -210,6 +237,7 @@ struct RestoreRun: Sendable {
             _ = try await verifier.verifyLoad(loaded, nil)
         }
         result.indexes = try await finish(final, preparation, creator, verifier, &result)
+        try await cluster?.settle(plan, preparation.shard, final.dataNames, preparation.pool)
         if plan.restoresUsers {
             let (count, notes) = try await users.merge(keeping: preparation.privileges.userIDs)
             result.usersAndRoles = count
@@ -217,6 +245,7 @@ struct RestoreRun: Sendable {
             result.warnings += notes
         }
         try await confirm(preparation)
+        try await cluster?.end(preparation.pool)
         result.namespaces = final.expected.count
         result.warnings = plan.warnings + result.warnings
     }
@@ -231,7 +260,7 @@ struct RestoreRun: Sendable {
         guard let replayer = replayer(preparation.contents) else { return nil }
         progress.step("read the oplog")
         let scan = try await replayer.scan()
-        let kept = preparation.plan.collections.compactMap { preparation.keepable[$0.source] }
+        let kept = preparation.plan.collections.compactMap { preparation.keepable[$0.dataSource] }
         let model = model(preparation, scan, kept: Set(kept))
         progress.step("rehearse the oplog")
         let rehearsal = try await replayer.rehearse(model, scan)

@@ -24,6 +24,8 @@ struct OplogOperation: Sendable, Hashable {
     var key: [UInt8]?
     /// When it happened.
     var time: ClusterTime
+    /// An update that makes the document when there is none, as the config server writes its routing table (`b`).
+    var isUpsert = false
 }
 
 /// One entry of `oplog.bson`.
@@ -76,6 +78,7 @@ private struct OplogFields {
     var uuid: Range<Int>?
     var object: Range<Int>?
     var key: Range<Int>?
+    var isUpsert = false
     var session: Range<Int>?
     var transactionNumber: Range<Int>?
     var previousTime: UInt64?
@@ -95,6 +98,10 @@ private struct OplogFields {
         switch (element.key.count, bytes.unsafeLoad(fromByteOffset: element.key.lowerBound, as: UInt8.self)) {
         case (1, UInt8(ascii: "o")):
             if element.type == .document { object = element.value }
+        case (1, UInt8(ascii: "b")):
+            if element.type == .bool {
+                isUpsert = bytes.unsafeLoad(fromByteOffset: element.value.lowerBound, as: UInt8.self) == 1
+            }
         case (2, UInt8(ascii: "o")):
             if text(element, bytes) == "op" {
                 kind = element.value
@@ -160,7 +167,8 @@ private struct OplogFields {
             uuid: id.flatMap { $0.count == 16 ? [UInt8]($0) : nil },
             object: BSONDocument.copy(bytes, object),
             key: key.map { BSONDocument.copy(bytes, $0) },
-            time: time
+            time: time,
+            isUpsert: known == .update && isUpsert
         )
     }
 

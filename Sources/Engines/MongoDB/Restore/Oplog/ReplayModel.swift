@@ -83,7 +83,9 @@ struct ReplayModel: Sendable {
     /// - Throws: `RestoreFailure` when it can't be applied and the oplog doesn't say why.
     mutating func steps(for operation: OplogOperation) throws -> [ReplayOperation] {
         let database = operation.namespace.database
-        if operation.kind == .note || database == "local" || database == "config" { return [] }
+        if operation.kind == .note || database == "local" { return [] }
+        // Of the config server's own only the routing table is wanted, and nobody changes that but by its documents.
+        if database == "config", !map.moves(operation.namespace) { return [] }
         if operation.kind == .command { return try steps(for: try OplogCommand(operation), operation) }
         if database == "admin", operation.namespace.collection.hasPrefix("system.") {
             return userSteps(operation)
@@ -126,7 +128,8 @@ struct ReplayModel: Sendable {
             uuid: uuid,
             object: operation.object,
             key: operation.key,
-            time: operation.time
+            time: operation.time,
+            isUpsert: operation.isUpsert
         )
     }
 

@@ -15,6 +15,8 @@ struct ReplayOperation: Sendable, Hashable {
     var key: [UInt8]?
     /// When it happened in the backup.
     var time: ClusterTime
+    /// See `OplogOperation`.
+    var isUpsert = false
     /// A command that is run as itself, because `applyOps` doesn't take it or would want to be allowed more for it.
     var isDirect = false
 
@@ -32,6 +34,8 @@ struct ReplayOperation: Sendable, Hashable {
         if let uuid { writer.append("ui", .binary(subtype: 4, bytes: uuid)) }
         writer.append("o", type: .document, raw: object)
         if let key, kind == .update { writer.append("o2", type: .document, raw: key) }
+        // The server's default differs between versions.
+        if isUpsert { writer.append("b", .bool(true)) }
         writer.end()
     }
 

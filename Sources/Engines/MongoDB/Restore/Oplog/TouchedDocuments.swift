@@ -56,7 +56,7 @@ struct TouchedDocuments: Sendable {
         var fate = fates[operation.namespace]?[id]
         if fate == nil {
             count += 1
-            fate = operation.kind == .update ? .begunByUpdate : []
+            fate = operation.kind == .update && !operation.isUpsert ? .begunByUpdate : []
         }
         if operation.kind == .delete { fate?.remove(.exists) } else { fate?.insert(.exists) }
         fates[operation.namespace, default: [:]][id] = fate

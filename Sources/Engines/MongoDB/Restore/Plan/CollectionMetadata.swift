@@ -42,8 +42,12 @@ struct CollectionMetadata: Sendable, Hashable {
             }
             indexes.append(spec)
         }
+        let name = document["collectionName"]?.string
         let kind: Kind =
-            if options["viewOn"] != nil {
+            if name?.hasPrefix(Namespace.bucketsPrefix) == true {
+                // Buckets by themselves, as a shard has them that isn't the database's primary.
+                .collection
+            } else if options["viewOn"] != nil {
                 .view
             } else if options["timeseries"] != nil {
                 .timeSeries
@@ -51,7 +55,7 @@ struct CollectionMetadata: Sendable, Hashable {
                 .collection
             }
         return CollectionMetadata(
-            name: document["collectionName"]?.string,
+            name: name,
             kind: kind,
             options: options,
             indexes: indexes,

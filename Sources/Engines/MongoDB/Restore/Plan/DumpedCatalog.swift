@@ -37,11 +37,13 @@ struct DumpedCatalog: Sendable {
     ///   - entries: the dump's files.
     ///   - metadata: what each `.metadata.json` said, by path.
     ///   - promised: what the manifest says of each data file, by path.
+    ///   - layout: whether a cluster's routing table is wanted: then its collections are among the others.
     /// - Throws: `RestoreFailure` when a file's collection can't be told.
     init(
         entries: [DumpDirectory.Entry],
         metadata: [ExactText: CollectionMetadata],
-        promised: [ExactText: PromisedContent]
+        promised: [ExactText: PromisedContent],
+        layout: Bool = false
     ) throws {
         var named: [Namespace: DumpedCollection] = [:]
         let buckets = Self.bucketFiles(entries, metadata)
@@ -60,13 +62,15 @@ struct DumpedCatalog: Sendable {
             named[series] = owner
             named[name] = nil
         }
-        for (name, collection) in named.sorted(by: { $0.key < $1.key }) { place(collection, name) }
+        for (name, collection) in named.sorted(by: { $0.key < $1.key }) { place(collection, name, layout) }
     }
 
-    private mutating func place(_ collection: DumpedCollection, _ name: Namespace) {
+    private mutating func place(_ collection: DumpedCollection, _ name: Namespace, _ layout: Bool) {
         switch name.database {
         case "local":
             return
+        case "config" where layout && StoredRouting.collections.contains(name.collection):
+            collections.append(collection)
         case "config":
             leftOut.append("\(name) is not restored: it belongs to the cluster that was backed up")
         case "admin" where name.collection == "system.users":

@@ -11,11 +11,19 @@ struct NamespaceMap: Sendable {
     private let include: [NamespacePattern]
     private let exclude: [NamespacePattern]
     private let renames: [(from: NamespacePattern, to: NamespacePattern)]
+    /// What goes elsewhere whatever was asked for.
+    private let moves: [Namespace: Namespace]
 
-    /// Reads a selection; throws `RestoreFailure` with the pattern that can't be understood.
-    init(_ selection: NamespaceSelection) throws {
+    /// Reads a selection.
+    ///
+    /// - Parameters:
+    ///   - selection: what was asked for.
+    ///   - moves: what goes elsewhere whatever was asked for, collections of the server's own too.
+    /// - Throws: `RestoreFailure` with the pattern that can't be understood.
+    init(_ selection: NamespaceSelection, moves: [Namespace: Namespace] = [:]) throws {
         isEverything = selection.isEverything
-        hasRenames = !selection.renames.isEmpty
+        hasRenames = !selection.renames.isEmpty || !moves.isEmpty
+        self.moves = moves
         include = try selection.include.map { try Self.pattern($0, in: "include") }
         exclude = try selection.exclude.map { try Self.pattern($0, in: "exclude") }
         renames = try selection.renames.map { rename in
@@ -42,6 +50,7 @@ struct NamespaceMap: Sendable {
     /// The namespace's name in the target; nil when a rename makes a name without a dot.
     func target(of namespace: Namespace) -> Namespace? {
         guard hasRenames else { return namespace }
+        if let moved = moves[namespace] { return moved }
         let known = namespace.known
         let name = known.description
         for rename in renames {
@@ -51,6 +60,9 @@ struct NamespaceMap: Sendable {
         }
         return namespace
     }
+
+    /// Whether it goes elsewhere although nobody asked for it.
+    func moves(_ namespace: Namespace) -> Bool { moves[namespace] != nil }
 
     private static func pattern(_ text: String, in place: String) throws -> NamespacePattern {
         guard text == "*" || (text.contains(".") && text.first != "." && text.last != ".") else {

@@ -44,7 +44,13 @@ struct RestorePlan: Sendable {
     ///
     /// - Throws: `RestoreFailure` when nothing is selected, or two things would have one name, or a name is one that
     ///   the server wouldn't take.
-    init(catalog: DumpedCatalog, map: NamespaceMap, usersAndRoles: Bool) throws {
+    ///
+    /// - Parameters:
+    ///   - catalog: what the snapshot holds.
+    ///   - map: selection and renames.
+    ///   - usersAndRoles: whether they are wanted.
+    ///   - mayBeEmpty: whether nothing is enough: a shard of a cluster may hold nothing.
+    init(catalog: DumpedCatalog, map: NamespaceMap, usersAndRoles: Bool, mayBeEmpty: Bool = false) throws {
         for dumped in catalog.collections where map.selects(dumped.namespace) {
             let planned = try Self.planned(dumped, map)
             if planned.metadata.kind == .view {
@@ -58,7 +64,7 @@ struct RestorePlan: Sendable {
             users = catalog.users
             roles = catalog.roles
         }
-        guard !collections.isEmpty || !views.isEmpty || restoresUsers else {
+        guard !collections.isEmpty || !views.isEmpty || restoresUsers || mayBeEmpty else {
             if map.isEverything { throw RestoreFailure.badSelection("the snapshot holds no collection") }
             let some = catalog.collections.prefix(10).map(\.namespace.description).joined(separator: ", ")
             throw RestoreFailure.badSelection(
@@ -79,7 +85,7 @@ struct RestorePlan: Sendable {
         guard let target = map.target(of: source) else {
             throw RestoreFailure.badSelection("the rename of \(source) makes a name without a dot")
         }
-        if target != source { try checkRename(source, target) }
+        if target != source, !map.moves(source) { try checkRename(source, target) }
         var metadata = dumped.metadata
         if metadata.kind == .view, map.hasRenames {
             metadata.options = try ViewRenamer(map: map, source: source, target: target).rename(metadata.options)

@@ -21,8 +21,12 @@ struct SnapshotContents: Sendable {
 
     /// Finds out what a snapshot holds.
     ///
+    /// - Parameters:
+    ///   - snapshot: to be understood.
+    ///   - layout: whether a cluster's routing table is wanted, too.
+    /// - Returns: what it holds.
     /// - Throws: `JobFailure` when it isn't a dump, or a metadata file is missing or damaged.
-    static func open(_ snapshot: SnapshotReader) async throws -> SnapshotContents {
+    static func open(_ snapshot: SnapshotReader, layout: Bool = false) async throws -> SnapshotContents {
         let files = Dictionary(snapshot.files.map { (ExactText($0.path), $0) }) { first, _ in first }
         let directory = try DumpDirectory(paths: files.keys.map(\.text))
         let facts = try await Self.facts(snapshot, directory)
@@ -42,7 +46,12 @@ struct SnapshotContents: Sendable {
         }
         return SnapshotContents(
             snapshot: snapshot,
-            catalog: try DumpedCatalog(entries: directory.entries, metadata: metadata, promised: promised),
+            catalog: try DumpedCatalog(
+                entries: directory.entries,
+                metadata: metadata,
+                promised: promised,
+                layout: layout
+            ),
             facts: facts,
             oplog: oplog.flatMap { $0.size > 0 ? $0 : nil },
             files: files

@@ -27,6 +27,8 @@ struct SnapshotFacts: Sendable {
     var host: String?
     /// The point to which it restores.
     var cut: ClusterTime?
+    /// The group's place in the sharded cluster that it was backed up with.
+    var cluster: MongoDBManifest.Cluster?
 }
 
 extension SnapshotFacts {
@@ -51,6 +53,7 @@ extension SnapshotFacts {
         featureVersion = manifest.featureCompatibilityVersion.flatMap { ServerVersion($0) }
         host = manifest.host
         cut = manifest.cut
+        cluster = manifest.cluster
         for entry in manifest.namespaces {
             if let file = entry.file {
                 promised[ExactText(file)] = PromisedContent(

@@ -7,15 +7,24 @@ struct CollectionCreator: Sendable {
     let pool: ConnectionPool
     let progress: RestoreProgress
 
-    /// Drops those of the restore's collections that exist; others are left alone.
-    func drop(_ names: [Namespace], existing: TargetCatalog) async throws {
-        let present = names.filter { existing.entries[$0] != nil }
+    /// Drops those of the restore's collections that exist, and `doomed`; others are left alone.
+    func drop(_ names: [Namespace], existing: TargetCatalog, doomed: [Namespace] = []) async throws {
+        let planned = Set(names.filter { existing.entries[$0] != nil })
+        let more = doomed.filter { name in
+            // Views go with the collection that defines them, buckets with their series.
+            name.collection != "system.views" && !planned.contains(name)
+                && !(name.timeSeries.map { existing.entries[$0] != nil } ?? false)
+        }
+        for name in more {
+            progress.log(.warning, "dropping \(name), which the target has and this part of the backup hasn't")
+        }
+        let present = planned.sorted() + more
         guard !present.isEmpty else { return }
         progress.step("drop \(present.count) collections")
-        progress.log(.info, "dropping \(present.count) collections that the backup has too")
+        progress.log(.info, "dropping \(planned.count) collections that the backup has too")
         try await pool.forEach(present) { namespace, connection in
             do throws(MongoError) {
-                if namespace.collection.hasPrefix("system.") {
+                if namespace.collection.hasPrefix("system."), namespace.timeSeries == nil {
                     // The server lets nobody drop it.
                     _ = try await connection.command(
                         namespace.database,
@@ -49,13 +58,13 @@ struct CollectionCreator: Sendable {
         var plain: [PlannedCollection] = []
         var keeping: [PlannedCollection] = []
         for collection in missing {
-            let keeps = collection.metadata.kind == .collection && uuids[collection.source] != nil
+            let keeps = uuids[collection.dataSource] != nil
             if keeps { keeping.append(collection) } else { plain.append(collection) }
         }
         var kept: Set<[UInt8]> = []
         do {
-            try await pool.forEach(keeping) { try await create($0, uuid: uuids[$0.source], on: $1) }
-            kept = Set(keeping.compactMap { uuids[$0.source] })
+            try await pool.forEach(keeping) { try await create($0, uuid: uuids[$0.dataSource], on: $1) }
+            kept = Set(keeping.compactMap { uuids[$0.dataSource] })
         } catch let error as MongoError where error.code == MongoError.ServerCode.unauthorized {
             progress.log(.warning, "not allowed to run applyOps, so collections get new UUIDs: \(error)")
             // Those that had been made already keep what they have.
@@ -69,18 +78,57 @@ struct CollectionCreator: Sendable {
     /// Each by a command of its own: several in one are for superusers, and save nothing, since the server takes some
     /// 10 ms for each.
     private func create(_ collection: PlannedCollection, uuid: [UInt8]?, on connection: MongoConnection) async throws {
+        if collection.metadata.kind == .timeSeries {
+            try await createSeries(collection, uuid: uuid, on: connection)
+        } else {
+            try await apply(
+                collection.metadata.createCommand(as: collection.target.collection),
+                collection.target,
+                uuid,
+                connection
+            )
+        }
+    }
+
+    /// A time series whose buckets have the UUID that they had: what the server makes of it is made once more by hand.
+    ///
+    /// Only the server knows how it keeps buckets in this version; it takes those that are there when they fit.
+    private func createSeries(_ collection: PlannedCollection, uuid: [UInt8]?, on connection: MongoConnection)
+        async throws
+    {
+        let (name, buckets) = (collection.target, collection.target.buckets)
+        try await create(collection, on: connection)
+        do {
+            let found = try await connection.all(
+                name.database,
+                ["listCollections": 1, "filter": ["name": .string(buckets.collection)]]
+            )
+            _ = try await connection.command(name.database, ["drop": .string(name.collection)])
+            var metadata = CollectionMetadata.unknown
+            metadata.options = found.first?["options"]?.document ?? [:]
+            try await apply(metadata.createCommand(as: buckets.collection), buckets, uuid, connection)
+        } catch let error as MongoError {
+            if error.code == MongoError.ServerCode.unauthorized { throw error }
+            throw RestoreFailure.database(error, "create \(buckets)")
+        }
+        try await create(collection, on: connection)
+    }
+
+    private func apply(_ command: BSONDocument, _ name: Namespace, _ uuid: [UInt8]?, _ connection: MongoConnection)
+        async throws
+    {
         let operation = ReplayOperation(
             kind: .command,
-            namespace: Namespace(database: collection.target.database, collection: "$cmd"),
+            namespace: Namespace(database: name.database, collection: "$cmd"),
             uuid: uuid,
-            object: collection.metadata.createCommand(as: collection.target.collection).bytes,
+            object: command.bytes,
             time: ClusterTime(t: 0, i: 0)
         )
         do throws(MongoError) {
             _ = try await connection.reply("admin", commandBytes: ReplayBatch.command([operation]))
         } catch {
             if error.code == MongoError.ServerCode.unauthorized { throw error }
-            throw RestoreFailure.database(error, "create \(collection.target)")
+            throw RestoreFailure.database(error, "create \(name)")
         }
     }
 

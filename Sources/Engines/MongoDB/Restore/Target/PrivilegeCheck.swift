@@ -56,7 +56,7 @@ struct PrivilegeCheck: Sendable {
         guard !users.isEmpty else { return }
         var missing: [String: Set<String>] = [:]
         for collection in plan.collections where !collection.isUndroppable {
-            for action in needs.actions where !allows(action, collection.target) {
+            for action in needs.actions where !allows(action, collection.target.known) {
                 missing[collection.target.database, default: []].insert(action)
             }
             guard needs.removes, collection.metadata.kind == .timeSeries else { continue }
@@ -72,6 +72,22 @@ struct PrivilegeCheck: Sendable {
             "can't restore: \(users.joined(separator: ", ")) may not \(what.joined(separator: "; ")): "
                 + "give that user the roles backup, restore and readWriteAnyDatabase"
         )
+    }
+
+    /// Throws when something is not allowed that only the restore of a whole sharded cluster does.
+    func checkCluster(isConfigServer: Bool) throws {
+        guard !users.isEmpty else { return }
+        var missing: [String] = []
+        let isInternal = privileges.contains { privilege in
+            (privilege.actions.contains("internal") || privilege.actions.contains("anyAction"))
+                && (privilege.resource["cluster"]?.truth == true || privilege.resource["anyResource"]?.truth == true)
+        }
+        if !isInternal { missing.append("internal on the cluster") }
+        for action in isConfigServer ? ["find", "insert", "update", "remove"] : ["find", "remove"]
+        where !allows(action, Namespace(database: "config", collection: isConfigServer ? "chunks" : "rangeDeletions")) {
+            missing.append("\(action) on {db: \"config\", collection: \"\"}")
+        }
+        if !missing.isEmpty { throw ClusterRestoreFailure.missingPrivilege(users, missing) }
     }
 
     private func allows(_ action: String, _ namespace: Namespace) -> Bool {

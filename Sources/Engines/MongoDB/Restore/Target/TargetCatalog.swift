@@ -52,7 +52,8 @@ struct TargetCatalog: Sendable {
     var ofPeople: [Namespace] {
         entries.keys.filter {
             !Namespace.systemDatabases.contains($0.database)
-                && (!$0.collection.hasPrefix("system.") || $0.collection == "system.js")
+                && (!$0.collection.hasPrefix("system.") || $0.collection == "system.js"
+                    || ($0.timeSeries.map { entries[$0] == nil } ?? false))
         }.sorted()
     }
 
