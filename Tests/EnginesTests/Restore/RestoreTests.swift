@@ -119,6 +119,7 @@ struct RestoreTests {
             let server = try await MongoServer.start(in: directory)
             let client = try server.client()
             try await client.insert([TestDocument(json: #"{"_id": 1}"#)], into: "things", of: "mine")
+            try await client.insert([TestDocument(json: #"{"_id": 1}"#)], into: "settings", of: "admin")
             let snapshot = try await DumpImage.read(client).store()
             let failure = try await #require(throws: JobFailure.self) {
                 try await RestoreRig.restore(snapshot, into: server)
@@ -127,6 +128,12 @@ struct RestoreTests {
             #expect(failure.message.contains("mine.things"))
             #expect(failure.message.contains("DropCollections"))
             #expect(try await client.count("things", of: "mine") == 1)
+            // What lies in the server's own database is in the way of what has its name.
+            try await client.command(#"{"dropDatabase": 1}"#, on: "mine")
+            let again = try await #require(throws: JobFailure.self) {
+                try await RestoreRig.restore(snapshot, into: server)
+            }
+            #expect(again.code == "targetNotEmpty" && again.message.contains("admin.settings"), "\(again)")
             await server.kill()
         }
     }
