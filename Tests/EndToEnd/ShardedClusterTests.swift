@@ -4,7 +4,14 @@ import Testing
 /// A sharded cluster with an agent beside every member, as a person backs it up.
 @Suite("a sharded cluster is backed up at one cut", .serialized)
 struct ShardedClusterTests {
-    @Test("while a bank transfers money between shards; every lock is gone and the balancer runs afterwards")
+    /// What nobody writes to meanwhile; a balancer that was stopped and started has its settings written down.
+    private func withoutBank(_ cluster: ShardedCluster) async throws -> ShardedFingerprint {
+        var all = try await ShardedFingerprint.read(cluster) { !["local", "config", "bank"].contains($0) }
+        all.routing = all.routing.filter { $0.key != "setting balancer" && $0.key != "setting autosplit" }
+        return all
+    }
+
+    @Test("while a bank transfers money between shards; it comes back as it was at the cut, and the balancer runs")
     func wholeBackup() async throws {
         try await withShardedRig("e2e-sharded") { sharded in
             let groups = try await eventually("all agents have looked at their members") {
@@ -12,6 +19,9 @@ struct ShardedClusterTests {
                 return groups.count == sharded.allAgents.count ? groups : nil
             }
             #expect(groups == ["cfg"] + Array(repeating: "rsA", count: 3) + Array(repeating: "rsB", count: 3))
+            try await ShardedDataSet().load(into: sharded.cluster)
+            let before = try await withoutBank(sharded.cluster)
+            #expect(before.contradictions == [])
             let bank = BankWorkload(sharded.cluster)
             try await bank.start()
 
@@ -34,6 +44,19 @@ struct ShardedClusterTests {
             }
             let locks = try await sharded.deployment.json("locks").elements
             #expect(locks.allSatisfy { $0["endedAt"] != .null }, "\(locks)")
+
+            let refused = try await sharded.deployment.remora("restore", "shop", "--from", "latest", "--wait")
+            #expect(refused.status == .code(7), "\(refused.text)\(refused.errorText)")
+            #expect((refused.text + refused.errorText).contains("--drop"), "\(refused.text)\(refused.errorText)")
+            try await ShardedDataSet.drop(from: sharded.cluster)
+            // What is in the config server's own databases was not dropped.
+            let restore = try await sharded.deployment.remora("restore", "shop", "--from", "latest", "--drop", "--wait")
+            try #require(restore.status.succeeded, "\(restore.text)\(restore.errorText)")
+            try await sharded.cluster.waitUntilInSync()
+            let differences = try await withoutBank(sharded.cluster).differences(from: before)
+            #expect(differences.isEmpty, "\(differences)")
+            #expect(try await BankWorkload.contradictions(in: sharded.cluster) == [])
+            #expect(try await sharded.cluster.balancerStatus().mode == "full")
         }
     }
 }
