@@ -138,13 +138,17 @@ public struct RetryingStore<Base: ObjectStore>: ObjectStore {
             } catch var error as ObjectStorageError where error.isTransient {
                 failures += 1
                 try Task.checkCancellation()
-                let pause = policy.longestDelay(afterFailures: failures) * timing.chance()
                 let spent = timing.elapsed() - begun
-                guard failures < policy.attempts, spent + pause <= policy.totalTime else {
+                guard failures < policy.attempts, spent < policy.totalTime else {
                     error.message +=
                         "; gave up after \(failures) \(failures == 1 ? "try" : "tries") in \(Self.seconds(spent))"
                     throw error
                 }
+                // One long pause by chance must not cost the time that is left: the last try is made when it is over.
+                let pause = min(
+                    policy.longestDelay(afterFailures: failures) * timing.chance(),
+                    policy.totalTime - spent
+                )
                 let limit = policy.attempts == .max ? "" : " of \(policy.attempts)"
                 onRetry("try \(failures + 1)\(limit) follows in \(Self.seconds(pause)): \(error.message)")
                 try await timing.sleep(pause)

@@ -108,7 +108,7 @@ struct RetryingStoreTests {
         #expect(error?.code == .unavailable)
     }
 
-    @Test("gives up when the time is over")
+    @Test("gives up when the time is over, with a last try at its end")
     func totalTime() async throws {
         var policy = policy
         policy.totalTime = .seconds(8)
@@ -116,8 +116,8 @@ struct RetryingStoreTests {
         let error = await #expect(throws: ObjectStorageError.self) {
             try await RetryingStore(store, policy: policy, timing: TestTime().timing()) { _ in }.delete("key")
         }
-        #expect(store.callCount == 4)
-        #expect(error?.message.hasSuffix("gave up after 4 tries in 7.0 s") == true)
+        #expect(store.callCount == 5)
+        #expect(error?.message.hasSuffix("gave up after 5 tries in 8.0 s") == true)
     }
 
     @Test("throws at once what can't get better")

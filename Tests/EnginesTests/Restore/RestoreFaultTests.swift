@@ -93,6 +93,36 @@ struct RestoreFaultTests {
         }
     }
 
+    @Test("storage that goes away before the first write is called that, whatever was being read")
+    func storageGoesEarly() async throws {
+        try await withTestDirectory { directory in
+            let source = try await MongoServer.start(in: directory)
+            try await fill(source.client(), collections: 4, documents: 100)
+            let store = VanishingStore()
+            let id = try await DumpImage.read(source.client()).store(in: store).id
+            let target = try await MongoServer.start(in: directory)
+            let repository = try await Repository.open(at: store, password: RestoreRig.password)
+            try await repository.loadIndex()
+            var spared = 0
+            // One more answer each time, until the restore gets as far as to write.
+            while true {
+                let snapshot = try await repository.reader(of: id)
+                store.answers.store(spared, ordering: .relaxed)
+                let failure = try await #require(throws: JobFailure.self) {
+                    try await RestoreRig.restore(snapshot, into: target)
+                }
+                store.answers.store(.max, ordering: .relaxed)
+                #expect(failure.code == "storageUnavailable", "after \(spared) answers: \(failure)")
+                if failure.message.contains("partially restored") { break }
+                #expect(failure.isRetryable, "after \(spared) answers: \(failure)")
+                spared += 1
+            }
+            #expect(spared > 3, "the directory and the metadata are read before the first write")
+            await source.kill()
+            await target.kill()
+        }
+    }
+
     @Test("a server that dies under the restore fails it with what to do, and repeating it works")
     func serverDies() async throws {
         try await withTestDirectory { directory in
@@ -278,6 +308,8 @@ struct RestoreFaultTests {
 /// A store in memory that can be taken away.
 private final class VanishingStore: ObjectStore {
     let isGone = Atomic(false)
+    /// How many reads it still answers when it isn't gone.
+    let answers = Atomic(Int.max)
     private let base = MemoryStore()
 
     var location: String { base.location }
@@ -287,7 +319,8 @@ private final class VanishingStore: ObjectStore {
     }
 
     func get(_ key: String, range: Range<Int>?) async throws -> [UInt8] {
-        guard !isGone.load(ordering: .relaxed) else {
+        let left = answers.subtract(1, ordering: .relaxed).oldValue
+        guard left > 0, !isGone.load(ordering: .relaxed) else {
             throw ObjectStorageError(.unavailable, "the store is out for lunch", isTransient: true)
         }
         return try await base.get(key, range: range)

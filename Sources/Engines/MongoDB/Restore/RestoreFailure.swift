@@ -32,12 +32,13 @@ enum RestoreFailure {
         JobFailure(code: "damagedSnapshot", message: "can't restore: \(sentence)", isRetryable: false)
     }
 
-    /// The snapshot can't be read: storage that is away or refuses us is no damage, and must not be taken for it.
-    static func unreadable(_ error: RepositoryError) -> JobFailure {
-        guard error.code == .storage else { return damagedSnapshot("the snapshot can't be read: \(error)") }
+    /// The snapshot, or a part of it, can't be read: storage that is away or refuses us is no damage, and must not be
+    /// taken for it.
+    static func unreadable(_ error: RepositoryError, _ what: String = "the snapshot") -> JobFailure {
+        guard error.code == .storage else { return damagedSnapshot("\(what) can't be read: \(error)") }
         return JobFailure(
             code: error.failureCode ?? error.code.description,
-            message: "can't restore: the snapshot can't be read now: \(error)",
+            message: "can't restore: \(what) can't be read now: \(error)",
             isRetryable: error.mayPass
         )
     }

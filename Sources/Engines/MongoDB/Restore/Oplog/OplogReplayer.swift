@@ -150,7 +150,7 @@ struct OplogReplayer: Sendable {
         } catch let error as BSONError {
             throw RestoreFailure.damagedSnapshot("\(file.path): \(error)")
         } catch let error as RepositoryError {
-            throw RestoreFailure.damagedSnapshot("can't read \(file.path): \(error)")
+            throw RestoreFailure.unreadable(error, file.path)
         }
     }
 }

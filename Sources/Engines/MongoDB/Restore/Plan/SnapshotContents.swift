@@ -146,7 +146,7 @@ struct SnapshotContents: Sendable {
         do {
             return try await snapshot.read(path)
         } catch let error as RepositoryError {
-            throw RestoreFailure.damagedSnapshot("can't read \(path): \(error)")
+            throw RestoreFailure.unreadable(error, path)
         }
     }
 }
