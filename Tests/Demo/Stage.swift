@@ -38,18 +38,9 @@ struct Stage: Sendable {
             agents.append(agent)
         }
         let stage = Stage(directory: directory, set: set.value, deployment: deployment, agents: agents)
-        try await stage.waitForAgents()
+        try await deployment.waitUntilConnected(agents)
         story.say("the coordinator is at \(deployment.url), with one agent beside every member")
         return stage
-    }
-
-    private func waitForAgents() async throws {
-        try await eventually("every agent is connected", within: .seconds(60), every: .milliseconds(200)) {
-            let status = try await deployment.json("status")
-            let connected = status["targets"].elements.flatMap { $0["agents"].elements }
-                .filter { $0["connected"] == .bool(true) }
-            return connected.count == agents.count
-        }
     }
 
     /// What every member holds.
@@ -74,8 +65,9 @@ struct Stage: Sendable {
             do { try process.run() } catch { continuation.resume(throwing: error) }
         }
         guard status == 0 else {
-            let logs = ([deployment.coordinator] + agents).map { $0.logTail(lines: 15) }.joined(separator: "\n")
-            throw TestSupportError("remora \(arguments.joined(separator: " ")) ended with \(status)\n\(logs)")
+            throw TestSupportError(
+                "remora \(arguments.joined(separator: " ")) ended with \(status)\n\(deployment.logs(agents, lines: 15))"
+            )
         }
     }
 
@@ -105,8 +97,7 @@ struct Stage: Sendable {
     func end(keepingItRunning keeps: Bool, _ story: Story) async {
         guard keeps else {
             story.say("everything is stopped and removed; `make demo KEEP=1` leaves it running")
-            for agent in agents { await agent.stop(grace: .seconds(5)) }
-            await deployment.coordinator.stop(grace: .seconds(5))
+            await deployment.stop(agents)
             await set.kill()
             return
         }
@@ -124,8 +115,7 @@ struct Stage: Sendable {
             """
         )
         await waitForInterrupt()
-        for agent in agents { await agent.stop(grace: .seconds(5)) }
-        await deployment.coordinator.stop(grace: .seconds(5))
+        await deployment.stop(agents)
         await set.kill()
     }
 

@@ -8,10 +8,10 @@ struct FaultTests {
     func agentKilledUnderLock() async throws {
         try await withStalledBackup("e2e-agent-killed") { rig, session, locked, storage in
             await rig.agents[locked].kill()
-            #expect(try await rig.isLocked(rig.set.members[locked]), "a lock outlives its client")
+            #expect(try await rig.set.members[locked].isLocked(), "a lock outlives its client")
             try await rig.agents[locked].launch()
             try await eventually("the member is unlocked", within: .seconds(30)) {
-                try await !rig.isLocked(rig.set.members[locked])
+                try await !rig.set.members[locked].isLocked()
             }
             storage.server.resume()
             let end = try await rig.waitForEnd(of: session)
@@ -38,7 +38,7 @@ struct FaultTests {
         try await withStalledBackup("e2e-coordinator-gone") { rig, session, locked, storage in
             await rig.deployment.coordinator.kill()
             try await eventually("the lock is released without the coordinator", within: .seconds(60)) {
-                try await !rig.isLocked(rig.set.members[locked])
+                try await !rig.set.members[locked].isLocked()
             }
             storage.server.resume()
             try await rig.deployment.startCoordinator()
@@ -69,7 +69,7 @@ struct FaultTests {
             let hidden = rig.set.members[1]
             try await hidden.client().command(#"{"fsync": 1, "lock": true}"#)
             let backup = try await rig.deployment.remora("backup", "shop", "--wait")
-            #expect(try await rig.isLocked(hidden), "nobody may touch a foreign lock")
+            #expect(try await hidden.isLocked(), "nobody may touch a foreign lock")
             let said = backup.text + backup.errorText + rig.logs()
             #expect(said.contains("lock"), "the foreign lock is reported: \(said)")
             try await hidden.client().command(#"{"fsyncUnlock": 1}"#)
@@ -97,7 +97,7 @@ struct FaultTests {
                     try await rig.lockedMember()
                 }
                 storage.server.freeze()
-                #expect(try await rig.isLocked(rig.set.members[locked]), "the dump was over before storage stood still")
+                #expect(try await rig.set.members[locked].isLocked(), "the dump was over before storage stood still")
                 try await body(rig, session, locked, storage)
             }
             await storage.kill()
@@ -109,7 +109,7 @@ extension Rig {
     /// What must hold after every fault.
     func expectNoLockAndGoodRepository(_ storage: SeaweedFS) async throws {
         for member in set.members where member.server.isRunning {
-            #expect(try await !isLocked(member), "\(member.address) is still locked")
+            #expect(try await !member.isLocked(), "\(member.address) is still locked")
         }
         try await Restic(
             repository: "s3:\(storage.endpoint)/backups/remora/demo/shop/rs0",

@@ -52,32 +52,17 @@ final class Rig: Sendable {
         return rig
     }
 
-    /// Waits until the coordinator sees every agent connected and its member reachable.
-    func waitForAgents() async throws {
-        try await eventually("\(agents.count) agents are connected", within: .seconds(60), every: .milliseconds(200)) {
-            for agent in agents where !agent.isRunning { throw FatalWaitError(agent.logTail()) }
-            return try await connectedAgents() == agents.count
-        }
-    }
-
-    /// How many agents the coordinator sees connected.
-    func connectedAgents() async throws -> Int {
-        let status = try await deployment.json("status")
-        return status["targets"].elements.flatMap { $0["agents"].elements }
-            .filter { $0["connected"] == .bool(true) }.count
-    }
+    /// Waits until the coordinator hears from every agent.
+    func waitForAgents() async throws { try await deployment.waitUntilConnected(agents) }
 
     /// Ends every process.
     func stop() async {
-        for agent in agents { await agent.stop(grace: .seconds(5)) }
-        await deployment.coordinator.stop(grace: .seconds(5))
+        await deployment.stop(agents)
         await set.kill()
     }
 
     /// Everything the agents and the coordinator said lately: for a failing test's message.
-    func logs() -> String {
-        ([deployment.coordinator] + agents).map { $0.logTail(lines: 25) }.joined(separator: "\n")
-    }
+    func logs() -> String { deployment.logs(agents) }
 
     /// Starts a backup and returns its session's name.
     func startBackup() async throws -> String {
@@ -97,15 +82,9 @@ final class Rig: Sendable {
         }
     }
 
-    /// Whether a member is locked, as the member itself says.
-    func isLocked(_ member: MongoServer) async throws -> Bool {
-        let reply = try await member.client().command("{\"currentOp\": 1}", on: "admin")
-        return reply["fsyncLock"]?.bool == true
-    }
-
     /// The first member that is locked.
     func lockedMember() async throws -> Int? {
-        for (index, member) in set.members.enumerated() where try await isLocked(member) { return index }
+        for (index, member) in set.members.enumerated() where try await member.isLocked() { return index }
         return nil
     }
 }

@@ -41,7 +41,7 @@ struct TLSTests {
         }
         let lines = stranger.logTail().split(separator: "\n").filter { $0.contains("certificate") }
         #expect(lines.allSatisfy { $0.contains("--ca-file") }, "says what to do: \(lines)")
-        #expect(try await rig.connectedAgents() == rig.agents.count)
+        #expect(try await rig.deployment.connectedAgents().count == rig.agents.count)
         await stranger.stop(grace: .seconds(5))
     }
 

@@ -59,10 +59,6 @@ struct MemberTests {
             return try await Command(Program.path(), all, environment: environment).output()
         }
 
-        func isLocked(_ member: MongoServer) async throws -> Bool {
-            try await member.client().command(#"{"currentOp": 1, "$all": false}"#)["fsyncLock"]?.bool == true
-        }
-
         func locks() -> [String] {
             // Before the repository is made there is no such directory, and so no lock.
             (try? FileManager.default.contentsOfDirectory(atPath: directory.appending("repository/locks"))) ?? []
@@ -88,13 +84,13 @@ struct MemberTests {
             try await interrupted.launch()
             try await eventually("the member is locked", every: .milliseconds(5)) {
                 guard interrupted.isRunning else { throw FatalWaitError("it ended: \(interrupted.logTail())") }
-                return try await stage.isLocked(secondary)
+                return try await secondary.isLocked()
             }
             #expect(stage.locks().count == 1)
             interrupted.process?.send(signal: SIGINT)
             let ended = try #require(await interrupted.process?.wait(atMost: .seconds(30)))
             #expect(ended == .code(3), "\(interrupted.logTail())")
-            #expect(try await !stage.isLocked(secondary), "the member is unlocked again")
+            #expect(try await !secondary.isLocked(), "the member is unlocked again")
             #expect(stage.locks().isEmpty, "no lock is left in the repository")
             try await stage.restic.check()
 
@@ -103,7 +99,7 @@ struct MemberTests {
             try #require(backup.status.succeeded, "\(backup.errorText)")
             let result = try WireJSON.decode(BackupResult.self, from: backup.bytes)
             #expect(result.guarantee == .groupCut && result.consistency == .lock && result.host == secondary.address)
-            #expect(try await !stage.isLocked(secondary))
+            #expect(try await !secondary.isLocked())
             #expect(stage.locks().isEmpty)
             try await stage.restic.check()
             let snapshots = try await stage.remora("snapshots", "-o", "json", isOnDatabase: false)

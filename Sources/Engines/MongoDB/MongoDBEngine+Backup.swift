@@ -65,20 +65,6 @@ extension MongoDBEngine {
         // Before anything is touched; again when the balancer is off, for what came in between.
         try await cluster.settle()
         try await balancer.stop()
-        return try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { await balancer.watch() }
-            defer { group.cancelAll() }
-            let reading: BackupRun.Reading
-            do {
-                reading = try await run.read()
-            } catch {
-                let reason = error is CancellationError || Task.isCancelled ? "cancelled" : "backup failed"
-                // What ended the backup is what is reported; a balancer that stays off is in the log and has its note.
-                await balancer.giveBack(reason: reason)
-                throw error
-            }
-            if let failure = await balancer.giveBack(reason: "backup finished") { throw failure }
-            return reading
-        }
+        return try await balancer.guarding("backup") { try await run.read() }
     }
 }

@@ -12,9 +12,9 @@ extension MongoDBEngine {
     public func releaseLeftovers() async throws -> [String] {
         var sentences: [String] = []
         for note in try notes.all() where !activeLocks.withLock({ $0.contains(note.host) }) {
-            let lines = LogLines()
             var commands = LockCommands(connection: try connect())
-            let outcome = await LockRelease(self, note, log: lines.add).run(&commands)
+            // There is no job whose log could have its lines: what happened is in the sentence.
+            let outcome = await LockRelease(self, note) { _, _ in }.run(&commands)
             if let failure = outcome.failure { throw failure }
             let what =
                 if outcome.diedWithServer {
@@ -94,12 +94,12 @@ extension MongoDBEngine {
         guard let sharding = member.facts.sharding, sharding.isConfigServer else {
             throw MongoDBFailure.wrongGroup(member.host, "it is no config server and has no balancer")
         }
-        let configServer = member.facts.hello["setName"]?.string ?? ""
+        let configServer = member.group
         // The note is with the agent that stopped it; who asks for this knows that the balancer was on.
         let note = BalancerNote(
             jobID: spec.ownerJobID,
             configServer: configServer,
-            hosts: (member.set?.members ?? []).filter { !$0.isArbiter }.map(\.host),
+            hosts: member.dataHosts,
             autoSplitWasOn: try balancerNotes.all().first { $0.configServer == configServer }?.autoSplitWasOn ?? true,
             since: unixSeconds()
         )
@@ -118,9 +118,4 @@ extension MongoDBEngine {
             )
         )
     }
-}
-
-/// Swallows log lines of a release that has no job: what happened is in the sentence that it returns.
-private struct LogLines: Sendable {
-    func add(_ level: JobLogLevel, _ message: String) {}
 }

@@ -114,10 +114,3 @@ extension MongoClient {
         return (bytes, count)
     }
 }
-
-extension BackupRig {
-    /// Whether the server says that it is locked.
-    func isLocked(_ server: MongoServer) async throws -> Bool {
-        try await server.client().command(#"{"currentOp": 1}"#)["fsyncLock"]?.bool == true
-    }
-}

@@ -93,7 +93,7 @@ struct BackupTests {
             #expect(files["oplog.bson"] == [])
             #expect(context.lastLock?.isHeld == false)
             #expect(context.lastLock?.endReason == "dump finished")
-            #expect(try await rig.isLocked(member) == false)
+            #expect(try await member.isLocked() == false)
             #expect(try rig.engine(member).notes.all().isEmpty)
             try await BackupComparison(member, files).check()
         }

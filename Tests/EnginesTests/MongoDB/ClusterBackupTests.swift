@@ -97,7 +97,6 @@ struct ClusterBackupTests {
             var session = try await ClusterSession(cluster, in: directory)
             let configContext = session.config.context
             let configMember = session.config.member
-            let configRig = session.config.rig
             for index in session.shards.indices {
                 session.shards[index].tuning = { tuning in
                     tuning.pause = { step in
@@ -105,7 +104,7 @@ struct ClusterBackupTests {
                         do {
                             // While shards read: the balancer is off, and the config server's member locked.
                             #expect(try await cluster.balancerStatus().mode == "off")
-                            #expect(try await configRig.isLocked(configMember))
+                            #expect(try await configMember.isLocked())
                             #expect(configContext.meeting.milestones.map(\.stage) == [.ready])
                         } catch {
                             Issue.record("\(error)")
@@ -128,7 +127,7 @@ struct ClusterBackupTests {
             for job in [session.config] + session.shards {
                 #expect(backups[job.name]?.result.consistency == .lock, "\(job.context.log)")
                 #expect(backups[job.name]?.result.lock?.endReason == "dump finished")
-                #expect(try await !job.rig.isLocked(job.member))
+                #expect(try await !job.member.isLocked())
                 let points = job.context.meeting.milestones
                 #expect(points.map(\.stage) == [.ready, .finished] && points[0].point == points[1].point)
             }

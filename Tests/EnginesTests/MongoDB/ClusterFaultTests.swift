@@ -30,7 +30,7 @@ struct ClusterFaultTests {
     private func isAsBefore(_ cluster: ShardedCluster, _ job: ClusterSession.Job) async throws {
         #expect(try await cluster.balancerStatus().mode == "full")
         #expect(try job.engine.balancerNotes.all() == [])
-        #expect(try await !job.rig.isLocked(job.member))
+        #expect(try await !job.member.isLocked())
     }
 
     private func fresh(_ job: ClusterSession.Job) -> ClusterSession.Job {

@@ -27,7 +27,7 @@ struct LockOwnerTests {
             try await rig.leave(rig.crash(member, .beforeAnswer))
             #expect(await rig.engine(member).inspect().lock == MemberStatus.Lock(isOurs: true, jobID: "crashed"))
             #expect(try await rig.released(member) == "released the lock that job crashed left on \(member.address)")
-            #expect(try await rig.isLocked(member) == false)
+            #expect(try await member.isLocked() == false)
 
             // The same, and somebody else's on top of it.
             try await rig.leave(rig.crash(member, .beforeAnswer))
@@ -76,7 +76,7 @@ struct LockOwnerTests {
             for _ in 0..<1100 { try await client.command(#"{"setParameter": 1, "logLevel": 0}"#) }
             let sentence = try await rig.released(member)
             #expect(sentence.contains("can't be sure that the lock was ours: neither its sessions nor its log tell"))
-            #expect(try await rig.isLocked(member) == false)
+            #expect(try await member.isLocked() == false)
         }
     }
 

@@ -14,12 +14,12 @@ struct LockTests {
             let member = try #require(try await set.secondaries().first)
             #expect(try await rig.engine(member).releaseLeftovers() == [])
             try await rig.takeAndForget(member)
-            #expect(try await rig.isLocked(member))
+            #expect(try await member.isLocked())
             let status = await rig.engine(member).inspect()
             #expect(status.lock == MemberStatus.Lock(isOurs: true, jobID: "crashed"))
             let released = try await rig.engine(member).releaseLeftovers()
             #expect(released == ["released the lock that job crashed left on \(member.address)"])
-            #expect(try await rig.isLocked(member) == false)
+            #expect(try await member.isLocked() == false)
             #expect(try rig.engine(member).notes.all().isEmpty)
 
             // A note whose server has been restarted names a lock that died with it; a foreign lock stays.
@@ -32,7 +32,7 @@ struct LockTests {
             try await member.client().command(#"{"fsync": 1, "lock": true}"#)
             let kept = try await rig.engine(member).releaseLeftovers()
             #expect(kept == ["the lock that job crashed left on \(member.address) had died with the server"])
-            #expect(try await rig.isLocked(member))
+            #expect(try await member.isLocked())
             try await member.client().command(#"{"fsyncUnlock": 1}"#)
         }
     }
@@ -44,7 +44,7 @@ struct LockTests {
             let context = BackupContext()
             context.onRecorded = { context in
                 #expect(context.lastLock?.isHeld == true)
-                #expect(try await rig.isLocked(member) == false)
+                #expect(try await member.isLocked() == false)
                 // The job is stopped while it waits.
                 throw CancellationError()
             }
@@ -53,7 +53,7 @@ struct LockTests {
                 try await rig.backUp(engine, BackupSpec(), context: context)
             }
             #expect(context.lastLock?.isHeld == false)
-            #expect(try await rig.isLocked(member) == false)
+            #expect(try await member.isLocked() == false)
             #expect(try engine.notes.all().isEmpty)
         }
     }
@@ -68,7 +68,7 @@ struct LockTests {
             let status = await rig.engine(member).inspect()
             #expect(status.lock == MemberStatus.Lock(isOurs: false))
             #expect(status.problems.contains { $0.contains("locked by somebody else") })
-            #expect(try await rig.isLocked(member))
+            #expect(try await member.isLocked())
             try await member.client().command(#"{"fsyncUnlock": 1}"#)
 
             // The other one comes between our look and our lock: there are two then, and ours goes.
@@ -110,7 +110,7 @@ struct LockTests {
             #expect(try engine.notes.all().count == 1)
             await transaction.abort()
             #expect(await failure?.code == "lockFailed")
-            #expect(try await rig.isLocked(primary) == false)
+            #expect(try await primary.isLocked() == false)
             #expect(try engine.notes.all().isEmpty)
 
             // A transaction that is open before the lock is asked for is waited for without blocking anybody.
@@ -124,7 +124,7 @@ struct LockTests {
             )
             let busy = await #expect(throws: JobFailure.self) { try await second.take() }
             #expect(busy?.message.contains("open transactions did not end") == true)
-            #expect(try await rig.isLocked(primary) == false)
+            #expect(try await primary.isLocked() == false)
             await transaction.abort()
         }
     }
@@ -153,7 +153,7 @@ struct LockTests {
             }
             let job = Task { try await rig.backUp(engine, context: context) }
             await gate.wait()
-            #expect(try await rig.isLocked(member))
+            #expect(try await member.isLocked())
             let begin = ContinuousClock.now
             switch cause {
             case "lease": context.lapse()
@@ -161,7 +161,7 @@ struct LockTests {
             default: await primary.kill()
             }
             try await eventually("the member is unlocked", within: .seconds(20)) {
-                try await rig.isLocked(member) == false
+                try await member.isLocked() == false
             }
             #expect(begin.duration(to: .now) < .seconds(15))
             let outcome = await job.result
@@ -213,7 +213,7 @@ struct LockTests {
             let context = BackupContext()
             let spec = ReleaseSpec(host: locked.address, ownerJobID: "crashed")
             try await rig.engine(other).release(spec, context: context)
-            #expect(try await rig.isLocked(locked) == false)
+            #expect(try await locked.isLocked() == false)
             try await rig.engine(other).release(spec, context: context)
             #expect(context.log.contains("is not locked: nothing of job crashed to release"))
 
@@ -221,10 +221,10 @@ struct LockTests {
             let evidence = try #require(try await rig.takeAndForget(locked))
             let known = ReleaseSpec(host: locked.address, ownerJobID: "crashed", evidence: evidence)
             try await rig.engine(other).release(known, context: context)
-            #expect(try await rig.isLocked(locked) == false)
+            #expect(try await locked.isLocked() == false)
             _ = try await rig.takeAndForget(locked)
             try await rig.engine(other).release(known, context: context)
-            #expect(try await rig.isLocked(locked))
+            #expect(try await locked.isLocked())
             #expect(context.lastLock?.isHeld == false)
             #expect(context.lastLock?.endReason?.contains("somebody else's and stays") == true)
             try await locked.client().command(#"{"fsyncUnlock": 1}"#)

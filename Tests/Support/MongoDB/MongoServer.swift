@@ -147,6 +147,11 @@ public final class MongoServer: Sendable {
         try MongoClient(uri(as: user))
     }
 
+    /// Whether it says that somebody holds it with fsyncLock.
+    public func isLocked() async throws -> Bool {
+        try await client().command(#"{"currentOp": 1}"#)["fsyncLock"]?.bool == true
+    }
+
     /// What it says about itself.
     public func hello() async throws -> TestDocument {
         try await client(as: nil).command(#"{"hello": 1}"#)

@@ -46,6 +46,14 @@ public struct ShardedFingerprint: Sendable, Hashable {
         )
     }
 
+    /// The same without the balancer's settings: one that was stopped and started has them written down.
+    public func withoutBalancerSettings() -> ShardedFingerprint {
+        var result = self
+        result.routing["setting balancer"] = nil
+        result.routing["setting autosplit"] = nil
+        return result
+    }
+
     /// What `other` has differently, a sentence each; empty when both are equal and neither contradicts itself.
     public func differences(from other: ShardedFingerprint) -> [String] {
         var sentences = differencesBesidesData(from: other)

@@ -13,31 +13,20 @@ public final class ShardedDeployment: Sendable {
     /// - Parameters:
     ///   - cluster: a running one.
     ///   - directory: where objects, state and logs go.
-    ///   - binaries: the programs; those beside the running one if `nil`.
-    ///   - repository: see `Deployment`.
     ///   - configuration: see `Deployment`.
-    ///   - storageSecret: see `Deployment`.
-    ///   - coordinatorArguments: see `Deployment`.
     ///   - agentSettings: see `Deployment`.
     /// - Returns: the running deployment, whose agents are called `cfg-0`, `rsa-0` … as their pods.
     /// - Throws: `TestSupportError`, with the log of whoever did not start.
     public static func start(
         beside cluster: ShardedCluster,
         in directory: TestDirectory,
-        binaries: Binaries? = nil,
-        repository: String? = nil,
         configuration: String = "",
-        storageSecret: [String: String] = [:],
-        coordinatorArguments: [String] = [],
         agentSettings: [String: String] = [:]
     ) async throws -> ShardedDeployment {
         let deployment = try Deployment(
             in: directory,
-            binaries: binaries ?? .beside(),
-            repository: repository,
+            binaries: .beside(),
             configuration: configuration,
-            storageSecret: storageSecret,
-            coordinatorArguments: coordinatorArguments,
             agentSettings: agentSettings
         )
         try await deployment.startCoordinator()
@@ -54,12 +43,12 @@ public final class ShardedDeployment: Sendable {
         }
         let sharded = ShardedDeployment(cluster, deployment, agents)
         for agent in sharded.allAgents { try await agent.launch() }
-        try await sharded.waitForAgents()
+        try await deployment.waitUntilConnected(sharded.allAgents, within: .seconds(120))
         return sharded
     }
 
     /// The pod of a group's member: names of pods have no capitals.
-    public static func pod(_ group: String, _ index: Int) -> String { "\(group.lowercased())-\(index)" }
+    private static func pod(_ group: String, _ index: Int) -> String { "\(group.lowercased())-\(index)" }
 
     private init(_ cluster: ShardedCluster, _ deployment: Deployment, _ agents: [String: [Server]]) {
         self.cluster = cluster
@@ -70,40 +59,17 @@ public final class ShardedDeployment: Sendable {
     /// All agents, the config servers' first.
     public var allAgents: [Server] { cluster.groups.flatMap { agents[$0.options.name] ?? [] } }
 
-    /// Waits until the coordinator hears from every agent.
-    public func waitForAgents() async throws {
-        let agents = allAgents
-        try await eventually("\(agents.count) agents are connected", within: .seconds(120), every: .milliseconds(200)) {
-            for agent in agents where !agent.isRunning { throw FatalWaitError(agent.logTail()) }
-            return try await connectedAgents().count == agents.count
-        }
-    }
-
-    /// The agents that the coordinator hears from, as it describes them.
-    public func connectedAgents() async throws -> [JSONValue] {
-        let status = try await deployment.json("status")
-        return status["targets"].elements.flatMap { $0["agents"].elements }.filter { $0["connected"] == .bool(true) }
-    }
-
     /// The first member that is locked, as it says itself.
     public func lockedMember() async throws -> MongoServer? {
         for member in cluster.members where member.server.isRunning {
-            let reply = try await member.client().command(#"{"currentOp": 1}"#, on: "admin")
-            if reply["fsyncLock"]?.bool == true { return member }
+            if try await member.isLocked() { return member }
         }
         return nil
     }
 
     /// Ends coordinator and agents; the cluster goes on.
-    public func stop() async {
-        await withTaskGroup(of: Void.self) { tasks in
-            for agent in allAgents { tasks.addTask { await agent.stop(grace: .seconds(5)) } }
-        }
-        await deployment.coordinator.stop(grace: .seconds(5))
-    }
+    public func stop() async { await deployment.stop(allAgents) }
 
     /// What coordinator and agents said lately: for a failing test's message.
-    public func logs() -> String {
-        ([deployment.coordinator] + allAgents).map { $0.logTail(lines: 25) }.joined(separator: "\n")
-    }
+    public func logs() -> String { deployment.logs(allAgents) }
 }

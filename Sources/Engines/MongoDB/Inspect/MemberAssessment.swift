@@ -39,6 +39,12 @@ struct MemberAssessment: Sendable {
         return Self.supportedMajors.contains(major) && (major < 8 || parts.dropFirst().first == "0")
     }
 
+    /// The name of its replica set; empty for a standalone.
+    var group: String { facts.hello["setName"]?.string ?? "" }
+
+    /// Where the members of its set are that hold data.
+    var dataHosts: [String] { (set?.members ?? []).filter { !$0.isArbiter }.map(\.host) }
+
     /// What stands in the way of any backup of this member; nil when nothing does.
     var obstacle: JobFailure? {
         if facts.hello["msg"]?.string == "isdbgrid" {

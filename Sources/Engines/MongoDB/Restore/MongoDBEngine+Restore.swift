@@ -1,4 +1,3 @@
-import BSON
 public import BackupModel
 public import Repository
 
@@ -26,13 +25,7 @@ extension MongoDBEngine {
     private func restoreConfigServer(_ spec: RestoreSpec, _ snapshot: SnapshotReader, _ context: any JobContext)
         async throws -> RestoreResult
     {
-        let member = try await assess(connect())
-        let balancer = BalancerStop(
-            self,
-            configServer: member.facts.hello["setName"]?.string ?? "",
-            hosts: (member.set?.members ?? []).filter { !$0.isArbiter }.map(\.host),
-            context: context
-        )
+        let balancer = BalancerStop(self, of: try await assess(connect()), context: context)
         let run = RestoreRun(
             configuration: configuration,
             spec: spec,
@@ -40,21 +33,7 @@ extension MongoDBEngine {
             context: context,
             balancer: balancer
         )
-        return try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { await balancer.watch() }
-            defer { group.cancelAll() }
-            let result: RestoreResult
-            do {
-                result = try await run.run()
-            } catch {
-                let reason = error is CancellationError || Task.isCancelled ? "cancelled" : "restore failed"
-                // What ended the restore is what is reported; a balancer that stays off is in the log and has its note.
-                await balancer.giveBack(reason: reason)
-                throw error
-            }
-            if let failure = await balancer.giveBack(reason: "restore finished") { throw failure }
-            return result
-        }
+        return try await balancer.guarding("restore") { try await run.run() }
     }
 }
 

@@ -25,11 +25,12 @@ actor BalancerStop {
     private(set) var autoSplitWasOn: Bool?
     private let clock = ContinuousClock()
 
-    init(_ engine: MongoDBEngine, configServer: String, hosts: [String], context: any JobContext) {
+    /// Describes the balancer of the cluster to whose config servers `member` belongs; touches nothing.
+    init(_ engine: MongoDBEngine, of member: MemberAssessment, context: any JobContext) {
         self.engine = engine
-        self.configServer = configServer
+        configServer = member.group
         self.context = context
-        primary = GroupPrimary(engine: engine, hosts: hosts)
+        primary = GroupPrimary(engine: engine, hosts: member.dataHosts)
     }
 
     /// How the process knows that a note is in use.
@@ -136,7 +137,7 @@ actor BalancerStop {
                 do {
                     try await self.context.leaseLapse()
                 } catch {
-                    return  // the backup was faster
+                    return  // the job was faster
                 }
                 await self.giveBack(reason: "lease lapsed")
             }
@@ -144,7 +145,7 @@ actor BalancerStop {
                 do {
                     try await Task.sleep(for: self.engine.tuning.balancerLimit)
                 } catch {
-                    return  // the backup was faster
+                    return  // the job was faster
                 }
                 await self.giveBack(reason: "it was off for \(seconds(self.engine.tuning.balancerLimit))")
             }
@@ -154,10 +155,35 @@ actor BalancerStop {
                     do {
                         try await Task.sleep(for: .seconds(1))
                     } catch {
-                        return  // the backup was faster
+                        return  // the job was faster
                     }
                 }
             }
+        }
+    }
+
+    /// Runs `body`, looks after the balancer meanwhile, and gives it back on every way out.
+    ///
+    /// - Parameters:
+    ///   - job: `backup` or `restore`, for the reason in the report.
+    ///   - body: stops the balancer or begins when it is stopped; what it locked is unlocked when it ends.
+    /// - Returns: what `body` returns.
+    /// - Throws: what `body` throws; the `JobFailure` of a balancer that could not be shown to run, when `body` succeeded.
+    nonisolated func guarding<Value>(_ job: String, _ body: () async throws -> Value) async throws -> Value {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await self.watch() }
+            defer { group.cancelAll() }
+            let value: Value
+            do {
+                value = try await body()
+            } catch {
+                let reason = error is CancellationError || Task.isCancelled ? "cancelled" : "\(job) failed"
+                // What ended the job is what is reported; a balancer that stays off is in the log and has its note.
+                await giveBack(reason: reason)
+                throw error
+            }
+            if let failure = await giveBack(reason: "\(job) finished") { throw failure }
+            return value
         }
     }
 

@@ -31,7 +31,6 @@ actor ClusterJob {
         guard let identity = member.facts.sharding else {
             throw MongoDBFailure.wrongGroup(member.host, "it belongs to no sharded cluster")
         }
-        let group = member.facts.hello["setName"]?.string ?? ""
         guard identity.isConfigServer == (part.role == .configServer) else {
             throw MongoDBFailure.wrongGroup(
                 member.host,
@@ -39,9 +38,9 @@ actor ClusterJob {
             )
         }
         if let name = identity.shard {
-            let wanted = ShardIdentity.Shard(name: name, replicaSet: group)
+            let wanted = ShardIdentity.Shard(name: name, replicaSet: member.group)
             guard part.shards.contains(where: { $0.isExactly(wanted) }) else {
-                throw MongoDBFailure.wrongGroup(member.host, "the session knows no shard \(name) on \(group)")
+                throw MongoDBFailure.wrongGroup(member.host, "the session knows no shard \(name) on \(member.group)")
             }
         }
         let missing = member.missingClusterPrivileges
@@ -51,14 +50,7 @@ actor ClusterJob {
         self.member = member
         self.engine = engine
         self.context = context
-        balancer =
-            part.role == .configServer
-            ? BalancerStop(
-                engine,
-                configServer: group,
-                hosts: (member.set?.members ?? []).filter { !$0.isArbiter }.map(\.host),
-                context: context
-            ) : nil
+        balancer = part.role == .configServer ? BalancerStop(engine, of: member, context: context) : nil
     }
 
     /// Whether the member's lock outlasts the dump: that of the config server does.

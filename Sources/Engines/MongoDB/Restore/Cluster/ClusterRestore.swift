@@ -29,7 +29,7 @@ struct ClusterRestore: Sendable {
                 drops: spec.conflict == .dropCollections
             )
         }
-        shard = ShardRestore(part: part, progress: progress, context: context)
+        shard = ShardRestore(part: part, progress: progress)
     }
 
     var isConfigServer: Bool { part.role == .configServer }
@@ -46,15 +46,16 @@ struct ClusterRestore: Sendable {
 
     /// What is to be known of a snapshot from a sharded cluster.
     static func warnings(_ facts: SnapshotFacts, _ warnings: [String], isWhole: Bool) -> [String] {
-        // What is left out then is written in another way, or made anew.
-        if isWhole { return warnings.filter { !$0.hasPrefix("config.") } }
-        guard let cluster = facts.cluster else { return warnings }
+        guard isWhole || facts.cluster != nil else { return warnings }
+        // What is left out of config by a whole restore is written in another way, or made anew.
+        let others = warnings.filter { !$0.hasPrefix("config.") }
+        guard let cluster = facts.cluster, !isWhole else { return others }
         let whose = cluster.shard.map { "of the shard \($0)" } ?? "of the config server"
         let sentence =
             "the snapshot is the part \(whose) of a sharded cluster: what the other groups hold is not in it, the routing "
             + "table is left out"
             + (cluster.shard == nil ? "" : ", and documents that waited to be deleted (orphans) come along")
-        return [sentence] + warnings.filter { !$0.hasPrefix("config.") }
+        return [sentence] + others
     }
 
     /// Checks what can be checked without the target.
@@ -133,7 +134,7 @@ struct ClusterRestore: Sendable {
     /// When a majority has everything: meets the others.
     func end(_ pool: ConnectionPool) async throws {
         if let config {
-            try await config.clean(pool)
+            try await config.removeStores(pool)
             context.reach(JobMilestone(.finished))
             return
         }

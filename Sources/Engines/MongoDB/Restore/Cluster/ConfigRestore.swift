@@ -62,7 +62,8 @@ struct ConfigRestore: Sendable {
         try await removeStores(pool)
     }
 
-    private func removeStores(_ pool: ConnectionPool) async throws {
+    /// Removes what the backup's table was put into, from an earlier attempt or when nothing needs it any more.
+    func removeStores(_ pool: ConnectionPool) async throws {
         try await pool.use { connection in
             for name in StoredRouting.collections {
                 let store = StoredRouting.store(name)
@@ -104,8 +105,9 @@ struct ConfigRestore: Sendable {
             marker: StoredRouting.Generation.marker(part)
         )
         let routing = try StoredRouting(documents).mapped(part.shardNames ?? [:], generation)
-        try await checkUUIDs(routing, pool)
-        try await replace(routing, pool)
+        let present = try await pool.use { try await $0.all("config", ["find": "collections"]) }
+        try checkUUIDs(routing, present)
+        try await replace(routing, present, pool)
         try await waitForMembers(pool)
         progress.log(
             .info,
@@ -122,16 +124,13 @@ struct ConfigRestore: Sendable {
         try await finish(routing, pool)
     }
 
-    /// Removes the stores when nothing needs them any more.
-    func clean(_ pool: ConnectionPool) async throws { try await removeStores(pool) }
-
     /// A UUID that another database's collection has can't be had twice.
-    private func checkUUIDs(_ routing: StoredRouting.Mapped, _ pool: ConnectionPool) async throws {
-        let replaced = Set(routing.names.map(ExactText.init))
+    private func checkUUIDs(_ routing: StoredRouting.Mapped, _ present: [BSONDocument]) throws {
+        let replaced = routing.replaced
         let uuids = Dictionary(
             routing.collections.map { ($0["uuid"]?.uuid ?? [], $0["_id"]?.string ?? "") }
         ) { first, _ in first }
-        for collection in try await pool.use({ try await $0.all("config", ["find": "collections"]) }) {
+        for collection in present {
             guard let name = collection["_id"]?.string, let namespace = Namespace(name),
                 !replaced.contains(ExactText(namespace.database)),
                 let other = collection["uuid"]?.uuid.flatMap({ uuids[$0] })
@@ -143,14 +142,15 @@ struct ConfigRestore: Sendable {
     }
 
     /// Databases first removed and last written: what is in between is in no router's table.
-    private func replace(_ routing: StoredRouting.Mapped, _ pool: ConnectionPool) async throws {
-        let replaced = Set(routing.names.map(ExactText.init))
+    private func replace(_ routing: StoredRouting.Mapped, _ present: [BSONDocument], _ pool: ConnectionPool)
+        async throws
+    {
+        let replaced = routing.replaced
         func isReplaced(_ name: String?) -> Bool {
             guard let namespace = name.flatMap({ Namespace($0) }) else { return false }
             return replaced.contains(ExactText(namespace.database))
         }
-        let collections = try await pool.use { try await $0.all("config", ["find": "collections"]) }
-        let old = collections.filter { isReplaced($0["_id"]?.string) }
+        let old = present.filter { isReplaced($0["_id"]?.string) }
         let tags = try await pool.use { try await $0.all("config", ["find": "tags"]) }.filter {
             isReplaced($0["ns"]?.string)
         }

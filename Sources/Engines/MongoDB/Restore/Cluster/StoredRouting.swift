@@ -14,7 +14,7 @@ struct StoredRouting: Sendable {
     ///
     /// In `admin`, which the config server's user may write to; the target's own `config` is not touched by it.
     static func store(_ name: String) -> Namespace {
-        Namespace(database: "admin", collection: "remora_restore_config_\(name)")
+        Namespace(database: "admin", collection: Namespace.restorePrefix + "config_\(name)")
     }
 
     /// What tells the restored routing table from all before it.
@@ -48,8 +48,8 @@ struct StoredRouting: Sendable {
         var zones: [(shard: String, zones: [String])] = []
         var settings: [BSONDocument] = []
 
-        /// Names of the databases.
-        var names: [String] { databases.compactMap { $0["_id"]?.string } }
+        /// Names of the databases: whatever the target has of them gives way.
+        var replaced: Set<ExactText> { Set(databases.compactMap { $0["_id"]?.string }.map(ExactText.init)) }
     }
 
     /// Makes it fit the target.

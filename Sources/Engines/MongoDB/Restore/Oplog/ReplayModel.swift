@@ -122,15 +122,7 @@ struct ReplayModel: Sendable {
 
     private func mapped(_ operation: OplogOperation, _ name: Namespace) -> ReplayOperation {
         let uuid = present[name].flatMap { $0 }.flatMap { kept.contains($0) ? $0 : nil }
-        return ReplayOperation(
-            kind: operation.kind,
-            namespace: map.target(of: name) ?? name,
-            uuid: uuid,
-            object: operation.object,
-            key: operation.key,
-            time: operation.time,
-            isUpsert: operation.isUpsert
-        )
+        return ReplayOperation(operation, to: map.target(of: name) ?? name, uuid: uuid)
     }
 
     private mutating func userSteps(_ operation: OplogOperation) -> [ReplayOperation] {
@@ -140,17 +132,7 @@ struct ReplayModel: Sendable {
             case "system.roles": userStores?.roles
             default: nil
             }
-        guard let store else { return [] }
-        return [
-            ReplayOperation(
-                kind: operation.kind,
-                namespace: store,
-                uuid: nil,
-                object: operation.object,
-                key: operation.key,
-                time: operation.time
-            )
-        ]
+        return store.map { [ReplayOperation(operation, to: $0)] } ?? []
     }
 
     // MARK: Views

@@ -51,3 +51,18 @@ struct ReplayOperation: Sendable, Hashable {
     /// Whether an update carries the whole new document: diffs and modifiers begin with `$`.
     private var isReplacement: Bool { object.count > 5 && object[5] != UInt8(ascii: "$") }
 }
+
+extension ReplayOperation {
+    /// Takes over what an operation of the oplog does, to the target's namespace.
+    init(_ operation: OplogOperation, to namespace: Namespace, uuid: [UInt8]? = nil) {
+        self.init(
+            kind: operation.kind,
+            namespace: namespace,
+            uuid: uuid,
+            object: operation.object,
+            key: operation.key,
+            time: operation.time,
+            isUpsert: operation.isUpsert
+        )
+    }
+}

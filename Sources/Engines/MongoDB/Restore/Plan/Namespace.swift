@@ -78,6 +78,9 @@ struct Namespace: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// Databases that belong to the server, not to the people who use it.
     static let systemDatabases: Set<String> = ["admin", "config", "local"]
 
+    /// How the names of collections begin that a restore keeps in `admin` for a while.
+    static let restorePrefix = "remora_restore_"
+
     /// Why the server would not take this as the name of a collection; nil when it would.
     ///
     /// The limits are those of the MongoDB manual, "MongoDB Limits and Thresholds", on Linux.

@@ -49,10 +49,8 @@ extension MongoConnection {
     func knowsBypassEmptyTimestamp() throws(MongoError) -> Bool {
         let unknownField: Int32 = 40415
         do throws(MongoError) {
-            _ = try command(
-                "admin",
-                ["insert": "remora_restore_probe", "documents": [], "bypassEmptyTsReplacement": true]
-            )
+            let probe = Namespace.restorePrefix + "probe"
+            _ = try command("admin", ["insert": .string(probe), "documents": [], "bypassEmptyTsReplacement": true])
             return true
         } catch {
             if error.kind == .server { return error.code != unknownField }

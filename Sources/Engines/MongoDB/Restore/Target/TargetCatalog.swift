@@ -62,14 +62,13 @@ struct TargetCatalog: Sendable {
     /// A whole backup goes into an empty server. A part of one, or one under other names, goes beside what is there,
     /// as long as nothing has the same name.
     func checkConflicts(with plan: RestorePlan, isEverything: Bool, host: String) throws {
-        let named = plan.all.map(\.target).filter { entries[$0] != nil }
+        let named = plan.all.filter { entries[$0.target] != nil }
         // In the server's own databases only what has the same name is in the way; what we keep there for a while isn't.
-        let ownToo = plan.all.filter { collection in
-            let name = collection.target
-            return entries[name] != nil && Namespace.systemDatabases.contains(name.database)
-                && !collection.isUndroppable && !name.collection.hasPrefix("remora_restore_")
+        let own = named.filter { collection in
+            Namespace.systemDatabases.contains(collection.target.database) && !collection.isUndroppable
+                && !collection.target.collection.hasPrefix(Namespace.restorePrefix)
         }
-        let found = (isEverything ? ofPeople + ownToo.map(\.target) : named).sorted()
+        let found = (isEverything ? ofPeople + own.map(\.target) : named.map(\.target)).sorted()
         if !found.isEmpty { throw RestoreFailure.targetNotEmpty(host, found) }
     }
 }

@@ -12,8 +12,8 @@ struct UserRestorer: Sendable {
 
     /// Where users and roles are gathered.
     static let stores = ReplayModel.UserStores(
-        users: Namespace(database: "admin", collection: "remora_restore_users"),
-        roles: Namespace(database: "admin", collection: "remora_restore_roles")
+        users: Namespace(database: "admin", collection: Namespace.restorePrefix + "users"),
+        roles: Namespace(database: "admin", collection: Namespace.restorePrefix + "roles")
     )
     private static let users = Namespace(database: "admin", collection: "system.users")
     private static let roles = Namespace(database: "admin", collection: "system.roles")

@@ -1,0 +1,31 @@
+/// What tests and the demonstration do alike with the agents of a deployment.
+extension Deployment {
+    /// Waits until the coordinator hears from every one of these agents.
+    ///
+    /// - Throws: `FatalWaitError` with the log of one that has ended meanwhile.
+    public func waitUntilConnected(_ agents: [Server], within limit: Duration = .seconds(60)) async throws {
+        try await eventually("\(agents.count) agents are connected", within: limit, every: .milliseconds(200)) {
+            for agent in agents where !agent.isRunning { throw FatalWaitError(agent.logTail()) }
+            return try await connectedAgents().count == agents.count
+        }
+    }
+
+    /// The agents that the coordinator hears from, as it describes them.
+    public func connectedAgents() async throws -> [JSONValue] {
+        let status = try await json("status")
+        return status["targets"].elements.flatMap { $0["agents"].elements }.filter { $0["connected"] == .bool(true) }
+    }
+
+    /// Ends these agents, all at once, and then the coordinator; the databases go on.
+    public func stop(_ agents: [Server]) async {
+        await withTaskGroup(of: Void.self) { tasks in
+            for agent in agents { tasks.addTask { await agent.stop(grace: .seconds(5)) } }
+        }
+        await coordinator.stop(grace: .seconds(5))
+    }
+
+    /// What the coordinator and these agents said lately: for a failing test's message.
+    public func logs(_ agents: [Server], lines: Int = 25) -> String {
+        ([coordinator] + agents).map { $0.logTail(lines: lines) }.joined(separator: "\n")
+    }
+}
