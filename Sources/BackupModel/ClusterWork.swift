@@ -53,18 +53,23 @@ public struct ClusterPart: Codable, Sendable, Hashable {
     public var begunMs: Int64
     /// For a restore: names of shards in the backup → in the target.
     public var shardNames: [String: String]?
+    /// For a backup with consistency `snapshot`: the point of history at which the config server is read, and so every
+    /// shard.
+    public var readAt: ClusterTime?
 
     /// Makes one.
     public init(
         role: Role,
         shards: [ShardIdentity.Shard],
         begunMs: Int64,
-        shardNames: [String: String]? = nil
+        shardNames: [String: String]? = nil,
+        readAt: ClusterTime? = nil
     ) {
         self.role = role
         self.shards = shards
         self.begunMs = begunMs
         self.shardNames = shardNames
+        self.readAt = readAt
     }
 }
 

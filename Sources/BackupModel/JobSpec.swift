@@ -59,7 +59,8 @@ public struct NamespaceSelection: Codable, Sendable, Hashable {
 public struct BackupSpec: Codable, Sendable, Hashable {
     /// How to make it consistent; nil lets the engine choose by the member's role.
     public var consistency: Consistency?
-    /// Seconds a lock may be held before it is given up and the rest is read unlocked.
+    /// Seconds a lock may be held before it is given up and the rest is read unlocked; with consistency `snapshot`,
+    /// seconds of its history that the member is made to keep.
     public var lockBudgetSeconds: Int
     /// Share of the oplog window (0…1) that may pass under the lock.
     public var lockBudgetOplogShare: Double

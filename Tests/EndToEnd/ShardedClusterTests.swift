@@ -10,7 +10,9 @@ struct ShardedClusterTests {
             .withoutBalancerSettings()
     }
 
-    @Test("while a bank transfers money between shards; it comes back as it was at the cut, and the balancer runs")
+    @Test(
+        "in every way while a bank transfers money between shards; it comes back as it was at the cut, and the balancer runs"
+    )
     func wholeBackup() async throws {
         try await withShardedRig("e2e-sharded") { sharded in
             let groups = try await eventually("all agents have looked at their members") {
@@ -24,17 +26,10 @@ struct ShardedClusterTests {
             let bank = BankWorkload(sharded.cluster)
             try await bank.start()
 
-            let backup = try await sharded.deployment.remora("backup", "shop", "--wait")
-            try #require(backup.status.succeeded, "\(backup.text)\(backup.errorText)")
+            var backups: [String] = []
+            for consistency in [nil, "snapshot", "oplog"] { backups.append(try await backUp(sharded, consistency)) }
             let written = try await bank.stop()
             #expect(written.transfers > 0)
-            #expect(try await sharded.lockedMember() == nil)
-            #expect(try await sharded.cluster.balancerStatus().mode == "full")
-
-            let snapshot = try await sharded.deployment.json("snapshots")[0]
-            let parts = snapshot["groups"].elements
-            #expect(parts.compactMap { $0["group"].string }.sorted() == ["cfg", "rsA", "rsB"])
-            #expect(snapshot["guarantee"].string == "cluster-cut", "\(snapshot)")
             for group in ["cfg", "rsA", "rsB"] {
                 try await Restic(
                     repository: sharded.deployment.directory.appending("repository/demo/shop/\(group)"),
@@ -49,15 +44,44 @@ struct ShardedClusterTests {
             #expect(refused.status == .code(7), "\(refused.text)\(refused.errorText)")
             #expect((refused.text + refused.errorText).contains("--drop"), "\(refused.text)\(refused.errorText)")
             try await ShardedDataSet.drop(from: sharded.cluster)
-            // What is in the config server's own databases was not dropped.
-            let restore = try await sharded.deployment.remora("restore", "shop", "--from", "latest", "--drop", "--wait")
-            try #require(restore.status.succeeded, "\(restore.text)\(restore.errorText)")
-            try await sharded.cluster.waitUntilInSync()
-            let differences = try await withoutBank(sharded.cluster).differences(from: before)
-            #expect(differences.isEmpty, "\(differences)")
-            #expect(try await BankWorkload.contradictions(in: sharded.cluster) == [])
-            #expect(try await sharded.cluster.balancerStatus().mode == "full")
+            for backup in backups { try await restore(sharded, backup, before) }
         }
+    }
+}
+
+extension ShardedClusterTests {
+    /// Backs up in one way, with locks where nothing is said, and returns the session's name.
+    private func backUp(_ sharded: ShardedDeployment, _ consistency: String?) async throws -> String {
+        let deployment = sharded.deployment
+        let backup =
+            if let consistency {
+                try await deployment.remora("backup", "shop", "--consistency", consistency, "--wait")
+            } else {
+                try await deployment.remora("backup", "shop", "--wait")
+            }
+        try #require(backup.status.succeeded, "\(backup.text)\(backup.errorText)")
+        #expect(try await sharded.lockedMember() == nil)
+        #expect(try await sharded.cluster.balancerStatus().mode == "full")
+        let snapshot = try await sharded.deployment.json("snapshots")[0]
+        let parts = snapshot["groups"].elements
+        #expect(parts.compactMap { $0["group"].string }.sorted() == ["cfg", "rsA", "rsB"])
+        #expect(snapshot["guarantee"].string == "cluster-cut", "\(snapshot)")
+        let session = try #require(snapshot["session"].string)
+        let described = try await sharded.deployment.remora("describe", session)
+        #expect(described.text.contains(consistency ?? "lock"), "\(described.text)")
+        return session
+    }
+
+    /// Puts a backup in the place of all there is.
+    private func restore(_ sharded: ShardedDeployment, _ backup: String, _ truth: ShardedFingerprint) async throws {
+        // What is in the config server's own databases was not dropped.
+        let restore = try await sharded.deployment.remora("restore", "shop", "--from", backup, "--drop", "--wait")
+        try #require(restore.status.succeeded, "\(restore.text)\(restore.errorText)")
+        try await sharded.cluster.waitUntilInSync()
+        let differences = try await withoutBank(sharded.cluster).differences(from: truth)
+        #expect(differences.isEmpty, "\(backup): \(differences)")
+        #expect(try await BankWorkload.contradictions(in: sharded.cluster) == [], "\(backup)")
+        #expect(try await sharded.cluster.balancerStatus().mode == "full")
     }
 }
 

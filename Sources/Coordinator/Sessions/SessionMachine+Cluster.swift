@@ -21,7 +21,9 @@ extension SessionMachine {
         let pod = group.attempts[place.attempt].pod
         let point = milestone.point.map { " at \($0)" } ?? ""
         switch milestone.stage {
-        case .ready: record("JobReady", "\(pod) has prepared group \(group.name)\(point)")
+        case .ready:
+            if group.role == .configServer { state.cluster?.readyPoint = milestone.point }
+            record("JobReady", "\(pod) has prepared group \(group.name)\(point)")
         case .finished: record("JobFinished", "\(pod) has done what the others wait for in group \(group.name)\(point)")
         }
         if state.groups.allSatisfy({ $0.role == .configServer || $0.hasReached(.finished) }) {
@@ -149,7 +151,8 @@ extension SessionState {
             role: role,
             shards: cluster.shards,
             begunMs: cluster.roundBegan.unixMs,
-            shardNames: cluster.shardNames
+            shardNames: cluster.shardNames,
+            readAt: plan.backup?.consistency == .snapshot && role == .shard ? cluster.readyPoint : nil
         )
     }
 }

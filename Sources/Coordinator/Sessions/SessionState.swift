@@ -177,6 +177,8 @@ struct ClusterState: Codable, Sendable, Hashable {
     var isClosing: Bool
     /// The greatest point of all groups, known when the last one was finished; never changes within a round.
     var cut: ClusterTime?
+    /// The point of the config server's job when it was last ready: where a backup with consistency `snapshot` reads.
+    var readyPoint: ClusterTime?
     /// Why the round can't be finished any more: its jobs end, then the next one begins.
     var endingBecause: String?
     /// For a restore: names of shards in the backup → in the target.

@@ -3,7 +3,8 @@ public import BackupModel
 import Synchronization
 
 extension MongoDBEngine {
-    /// Releases what an earlier process of this agent left locked, then starts the balancers that it left stopped.
+    /// Releases what an earlier process of this agent left locked, then starts the balancers that it left stopped and
+    /// puts back what members were told to keep of their history.
     ///
     /// By its notes: touches nothing that no note names.
     ///
@@ -38,6 +39,14 @@ extension MongoDBEngine {
         where !activeLocks.withLock({ $0.contains(BalancerStop.key(note.configServer)) }) {
             if let failure = await BalancerRelease(self, note).run() { throw failure }
             sentences.append("the balancer of \(note.configServer) is on again, which job \(note.jobID) left off")
+        }
+        for note in try historyNotes.all() where !HistoryWindow.isActive(note, self) {
+            // Costs disk and no more: whoever is backed up meanwhile need not wait for it.
+            let failure = await HistoryWindow.putBack(note, self)
+            sentences.append(
+                failure.map { "\(note.host) still keeps the history that job \(note.jobID) asked for: \($0)" }
+                    ?? "\(note.host) keeps \(note.before) s of its history again, which job \(note.jobID) had raised"
+            )
         }
         return sentences
     }

@@ -13,8 +13,10 @@ public final class MongoDBEngine: Sendable {
     let tuning: MongoDBTuning
     let notes: LockNotes
     let balancerNotes: BalancerNotes
+    let historyNotes: HistoryNotes
     private let inspector: Mutex<MongoConnection?> = Mutex(nil)
-    /// Members that this very process has locked now, and balancers that it has stopped: their notes aren't leftovers.
+    /// Members that this very process has locked now, balancers that it has stopped, windows that it has raised: their
+    /// notes aren't leftovers.
     let activeLocks = Mutex<Set<String>>([])
 
     /// Makes an engine; nothing is sent before the first call.
@@ -27,6 +29,7 @@ public final class MongoDBEngine: Sendable {
         self.tuning = tuning
         notes = LockNotes(directory: configuration.stateDirectory)
         balancerNotes = BalancerNotes(directory: configuration.stateDirectory)
+        historyNotes = HistoryNotes(directory: configuration.stateDirectory)
     }
 
     /// A connection for questions that are answered at once.

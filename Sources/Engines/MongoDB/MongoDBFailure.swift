@@ -123,22 +123,6 @@ enum MongoDBFailure {
         )
     }
 
-    static func state(_ path: String, _ reason: String) -> JobFailure {
-        JobFailure(
-            code: "stateUnwritable",
-            message: "can't keep the lock note in \(path): \(reason); nothing was locked",
-            isRetryable: true
-        )
-    }
-
-    static func balancerState(_ path: String, _ reason: String) -> JobFailure {
-        JobFailure(
-            code: "stateUnwritable",
-            message: "can't keep the note of the balancer in \(path): \(reason); the balancer was not stopped",
-            isRetryable: true
-        )
-    }
-
     static func balancerBusy(_ configServer: String, _ reason: String) -> JobFailure {
         JobFailure(
             code: "balancerBusy",

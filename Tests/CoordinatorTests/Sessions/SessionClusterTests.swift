@@ -51,6 +51,24 @@ import Testing
         #expect(alone.state.directive(for: GroupState(name: "rs0")) == nil)
     }
 
+    @Test("without locks, shards are told the config server's point to read at; one that is taken again tells its own")
+    func oneTime() {
+        for consistency: Consistency? in [.snapshot, .oplog, nil] {
+            var session = ClusterHarness(consistency: consistency)
+            session.begin()
+            session.beat("cfg", .ready, 10)
+            let point = consistency == .snapshot ? ClusterTime(t: 10, i: 1) : nil
+            #expect(session.state.part(of: session.group("rs-a"))?.readAt == point)
+            #expect(session.state.part(of: session.group("cfg"))?.readAt == nil)
+            if consistency == .snapshot { #expect(session.attempt("rs-a")?.consistency == .snapshot) }
+            session.fail("cfg")
+            session.wait()
+            session.beat("cfg", .ready, 14)
+            let later = consistency == .snapshot ? ClusterTime(t: 14, i: 1) : nil
+            #expect(session.state.part(of: session.group("rs-b"))?.readAt == later)
+        }
+    }
+
     @Test("late and repeated milestones change nothing, and the cut never moves")
     func stubborn() {
         var session = ClusterHarness()

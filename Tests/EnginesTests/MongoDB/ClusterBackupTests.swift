@@ -122,6 +122,7 @@ struct ClusterBackupTests {
             }
             let (cut, backups) = try await session.run()
             #expect(try await cluster.balancerStatus().mode == "full")
+            try await atOneTime(cluster, directory)
             try await transfers.stop()
             try await check(session, cut, backups)
             for job in [session.config] + session.shards {
@@ -139,6 +140,22 @@ struct ClusterBackupTests {
             try await primarySteps(cluster, directory)
             await cluster.kill()
         }
+    }
+
+    /// Without any lock, every group is read at the same time of the cluster.
+    private func atOneTime(_ cluster: ShardedCluster, _ directory: TestDirectory) async throws {
+        let session = try await ClusterSession(cluster, in: directory, consistency: .snapshot)
+        let (cut, backups) = try await session.run()
+        #expect(try await cluster.balancerStatus().mode == "full")
+        try await check(session, cut, backups)
+        for job in [session.config] + session.shards {
+            #expect(backups[job.name]?.result.consistency == .snapshot, "\(job.context.log)")
+            #expect(backups[job.name]?.result.warnings == [], "\(job.context.log)")
+            #expect(job.context.meeting.milestones.map(\.point) == [cut, cut])
+            #expect(job.context.lastLock == nil)
+        }
+        let halves = try await Self.checkBank(session, backups)
+        #expect((halves[0]?.count ?? 0) > 3)
     }
 
     /// A lock that somebody else holds on the config server's member ends the session, and the balancer is back.

@@ -57,8 +57,12 @@ struct ClusterSession: Sendable {
         return try await withThrowingTaskGroup(of: (String, BackupRig.Backup)?.self) { group in
             for job in jobs {
                 group.addTask {
-                    if job.name != config.name { _ = try await config.context.meeting.reached(.ready) }
-                    return (job.name, try await job.rig.backUp(job.engine, job.spec, context: job.context))
+                    var spec = job.spec
+                    if job.name != config.name {
+                        let point = try await config.context.meeting.reached(.ready).point
+                        if spec.consistency == .snapshot { spec.cluster?.readAt = point }
+                    }
+                    return (job.name, try await job.rig.backUp(job.engine, spec, context: job.context))
                 }
             }
             let cuts = AsyncStream.makeStream(of: ClusterTime.self)

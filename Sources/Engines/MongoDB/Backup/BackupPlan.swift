@@ -25,7 +25,8 @@ struct BackupPlan: Sendable {
         }
         if spec.cluster != nil, member.role == .standalone || spec.consistency == Consistency.none {
             throw MongoDBFailure.badSpec(
-                "a sharded cluster has no cut without an oplog: use consistency 'lock' or 'oplog' for \(member.host)"
+                "a sharded cluster has no cut without an oplog: use consistency 'lock', 'snapshot' or 'oplog' for "
+                    + member.host
             )
         }
         let isElectable = (member.set?.me?.priority ?? 0) > 0
@@ -36,22 +37,18 @@ struct BackupPlan: Sendable {
         }
         budget = .milliseconds(Int64(limit * 1000))
         switch (spec.consistency, member.role) {
-        case (.snapshot?, _):
-            throw MongoDBFailure.unsupported(
-                "consistency 'snapshot' is not supported for a replica set or standalone: use 'lock', 'oplog' or 'none'"
-            )
         case (nil, .standalone), (.none?, .standalone):
             consistency = .none
             reason = "a standalone has no oplog; what is written during the dump makes it fuzzy"
-        case (.lock?, .standalone), (.oplog?, .standalone):
+        case (.lock?, .standalone), (.oplog?, .standalone), (.snapshot?, .standalone):
             throw MongoDBFailure.badSpec(
                 "consistency '\(spec.consistency?.rawValue ?? "")' needs a replica set, and \(member.host) is a standalone"
             )
         case (.none?, _):
             consistency = .none
             reason = "asked for: the dump is fuzzy"
-        case (.oplog?, _):
-            consistency = .oplog
+        case (.oplog?, _), (.snapshot?, _):
+            consistency = spec.consistency ?? .oplog
             reason = "asked for"
         case (.lock?, _):
             if let obstacle = member.notLockableReason { throw Self.cannotLock(member, obstacle) }

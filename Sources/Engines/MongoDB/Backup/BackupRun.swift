@@ -52,7 +52,8 @@ struct BackupRun: Sendable {
         switch plan.consistency {
         case .lock: try await readLocked()
         case .oplog: try await readWithOplog()
-        case .none, .snapshot: try await readFuzzy()
+        case .snapshot: try await readAtOneTime()
+        case .none: try await readFuzzy()
         }
     }
 
@@ -219,18 +220,32 @@ struct BackupRun: Sendable {
     private func dump(isLocked: @escaping @Sendable () async -> Bool, hasOplog: Bool) async throws
         -> [DumpRun.Collection]
     {
+        try await dump(catalog(), isLocked: isLocked, hasOplog: hasOplog)
+    }
+
+    /// Everything that is to be read, by name.
+    func catalog() async throws -> [CatalogEntry] {
         progress.step("read the catalog")
-        let entries: [CatalogEntry]
         do {
-            entries = try await CatalogReader.read(
+            let entries = try await CatalogReader.read(
                 engine.connect(timeout: 60_000),
                 spec.selection,
                 keepsLayout: cluster != nil
             )
+            progress.begin(total: entries.reduce(0) { $0 + $1.estimatedBytes })
+            return entries
         } catch let error as MongoError {
             throw MongoDBFailure.failed("reading the catalog", error, host: member.host)
         }
-        progress.begin(total: entries.reduce(0) { $0 + $1.estimatedBytes })
+    }
+
+    /// Reads these, as they are or as they were at a point of history.
+    func dump(
+        _ entries: [CatalogEntry],
+        at time: ClusterTime? = nil,
+        isLocked: @escaping @Sendable () async -> Bool,
+        hasOplog: Bool
+    ) async throws -> [DumpRun.Collection] {
         let run = DumpRun(
             engine: engine,
             store: store,
@@ -238,6 +253,7 @@ struct BackupRun: Sendable {
             context: context,
             chunkKey: chunkKey,
             readers: readers,
+            time: time,
             isLocked: isLocked,
             hasOplog: hasOplog
         )
@@ -268,7 +284,7 @@ struct BackupRun: Sendable {
     }
 
     /// Counts the member's rollbacks; nil where we may not ask.
-    private func rollbackID(_ connection: MongoConnection) async -> Int64? {
+    func rollbackID(_ connection: MongoConnection) async -> Int64? {
         do throws(MongoError) {
             return try await connection.command("admin", ["replSetGetRBID": 1])["rbid"]?.integer
         } catch {

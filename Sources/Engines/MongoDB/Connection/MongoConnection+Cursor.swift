@@ -12,6 +12,9 @@ public struct MongoBatch: Sendable {
     public let namespace: String
     /// The record after which a scan may go on (`$_requestResumeToken`), a document `{$recordId: …}`.
     public let resumeToken: BSONDocument?
+    /// The point of history that a snapshot read is of; only the first batch has it, and not that of a collection that
+    /// isn't there.
+    public let readTime: UInt64?
     /// Bytes of the whole reply.
     public let byteCount: Int
 
@@ -43,6 +46,7 @@ public struct MongoBatch: Sendable {
             var identifier: Int64?
             var name = ""
             var token: BSONDocument?
+            var time: UInt64?
             var total = 0
             try reply.withBytes { (span: RawSpan) throws(BSONError) in
                 total = span.byteCount
@@ -59,6 +63,9 @@ public struct MongoBatch: Sendable {
                     case "ns" where element.type == .string:
                         let text = BSONDocument.copy(span, element.value)
                         name = String(decoding: text.dropFirst(4).dropLast(), as: UTF8.self)
+                    case "atClusterTime" where element.type == .timestamp:
+                        let bits = span.unsafeLoadUnaligned(fromByteOffset: element.value.lowerBound, as: UInt64.self)
+                        time = UInt64(littleEndian: bits)
                     case "postBatchResumeToken" where element.type == .document:
                         token = try BSONDocument(copying: span, element.value)
                     default: break
@@ -73,6 +80,7 @@ public struct MongoBatch: Sendable {
             cursorID = identifier
             namespace = name
             resumeToken = token
+            readTime = time
             byteCount = total
         } catch {
             throw MongoError(.badReply, "\(host) sent a batch that can't be read: \(error)")

@@ -66,6 +66,10 @@ public struct MongoError: Error, Sendable, Hashable, CustomStringConvertible {
         public static let interruptedByStateChange: Int32 = 11602
         /// A record to resume after isn't there.
         public static let keyNotFound: Int32 = 211
+        /// History that was asked for is no longer kept.
+        public static let snapshotTooOld: Int32 = 239
+        /// The collection can't be read at the point that was asked for.
+        public static let snapshotUnavailable: Int32 = 246
         /// The oplog has rolled over a capped cursor's place.
         public static let cappedPositionLost: Int32 = 136
     }

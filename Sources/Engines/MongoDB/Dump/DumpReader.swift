@@ -11,6 +11,8 @@ struct DumpReader {
         var source: Namespace
         var averageDocument: Int
         var order: ScanOrder
+        /// Read what there was at this time; nil reads what there is.
+        var time: ClusterTime?
         /// Read from here; nil reads from the start.
         var start: PartitionBoundary?
         /// Read up to the first strong document beyond this; nil reads to the end.
@@ -57,7 +59,7 @@ struct DumpReader {
     /// Reads and stores.
     ///
     /// - Throws: `PartitionsDisagree` when the collection must be read again in one piece; `RecordsRefused` when it must
-    ///   be read in another order; `JobFailure`.
+    ///   be read in another order; `SnapshotLost` when the time of the job can't be read any more; `JobFailure`.
     @concurrent
     mutating func read(_ job: Job) async throws -> Content {
         var scan = DumpScan(
@@ -81,6 +83,9 @@ struct DumpReader {
                     }
                 } catch let error as MongoError {
                     try Task.checkCancellation()
+                    if job.time != nil, Self.losesSnapshot(error) {
+                        throw SnapshotLost(reason: "\(job.source) can't be read any more as it was: \(error)")
+                    }
                     if job.order == .records, !position.hasBegun, Self.isRefusal(error) {
                         throw RecordsRefused(reason: "\(error)")
                     }
@@ -119,7 +124,12 @@ struct DumpReader {
         _ put: (FilledChunk) async throws -> Void
     ) async throws {
         var size = max(1, min(100_000, engine.tuning.batchBytes / max(16, job.averageDocument)))
-        var batch = try await connection.open(job.source.database, position.command(job.source, batchSize: size))
+        let find = position.command(job.source, batchSize: size, at: job.time)
+        var batch = try await connection.open(job.source.database, find)
+        // One that was dropped since is answered as an empty one, without an error.
+        if let time = job.time, batch.readTime != time.bits {
+            throw SnapshotLost(reason: "\(job.source) is no longer there as it was")
+        }
         if job.order == .records, !position.hasBegun, batch.resumeToken == nil {
             throw RecordsRefused(reason: "it sends no resume token")
         }
@@ -181,6 +191,14 @@ struct DumpReader {
             return true
         default: return false
         }
+    }
+
+    /// Whether the server can't read at a point of history that it could read at before.
+    private static func losesSnapshot(_ error: MongoError) -> Bool {
+        [
+            MongoError.ServerCode.snapshotTooOld, MongoError.ServerCode.snapshotUnavailable,
+            MongoError.ServerCode.namespaceNotFound, MongoError.ServerCode.queryPlanKilled,
+        ].contains(error.code)
     }
 
     /// Whether the server doesn't want this kind of scan; whatever else it may mean comes again in the other order.

@@ -20,6 +20,8 @@ struct DumpRun: Sendable {
     let context: any JobContext
     let chunkKey: [UInt8]
     let readers: Int
+    /// Read what there was at this time; nil reads what there is.
+    var time: ClusterTime?
     /// Whether what is read now is protected from changes.
     let isLocked: @Sendable () async -> Bool
     /// Whether an oplog will tell what changes meanwhile.
@@ -66,7 +68,7 @@ struct DumpRun: Sendable {
 
     /// Reads everything.
     ///
-    /// - Throws: `JobFailure`, or what ended the writer.
+    /// - Throws: `JobFailure`, or what ended the writer; `SnapshotLost` when the time can't be read any more.
     func run(_ entries: [CatalogEntry]) async throws -> [Collection] {
         var rest = entries.map { entry in
             Reading(entry: entry, order: engine.tuning.usesRecordIDs ? .records : ScanOrder(withoutRecordsOf: entry))
@@ -162,7 +164,12 @@ struct DumpRun: Sendable {
     private func plan(_ reading: Reading, _ connection: MongoConnection) async throws -> [DumpReader.Job] {
         let entry = reading.entry
         guard let source = entry.source else { return [] }
-        var job = DumpReader.Job(source: source, averageDocument: entry.averageDocument, order: reading.order)
+        var job = DumpReader.Job(
+            source: source,
+            averageDocument: entry.averageDocument,
+            order: reading.order,
+            time: time
+        )
         let count = PartitionPlanner.count(
             bytes: entry.estimatedBytes,
             readers: readers,
@@ -175,6 +182,7 @@ struct DumpRun: Sendable {
                 source,
                 reading.order,
                 partitions: count,
+                at: time,
                 connection
             )
         } catch {

@@ -1,4 +1,5 @@
 import BSON
+import BackupModel
 
 /// Chooses where a large collection is parted, by sampling: `$sample` → `_id`s → their record ids, where it is read by
 /// those.
@@ -14,11 +15,12 @@ enum PartitionPlanner {
         return Int(min(bytes / partitionBytes, Int64(min(most, readers * 4))))
     }
 
-    /// Boundaries in the order of the scan; fewer than asked for, or none, when samples fall together.
+    /// Boundaries in the order of the scan, at the time that is going to be read; fewer than asked for, or none, when samples fall together.
     static func boundaries(
         _ source: Namespace,
         _ order: ScanOrder,
         partitions: Int,
+        at time: ClusterTime? = nil,
         _ connection: MongoConnection
     ) async throws(MongoError) -> [PartitionBoundary] {
         guard partitions > 1, order != .natural else { return [] }
@@ -27,19 +29,19 @@ enum PartitionPlanner {
         ]
         // By the server, which knows the collection's collation and the order of types.
         if order == .identifiers { pipeline.append(["$sort": ["_id": 1]]) }
-        let sampled = try await connection.all(
-            source.database,
-            ["aggregate": .string(source.collection), "pipeline": .array(pipeline), "cursor": [:]]
-        ).filter(isUsable)
+        var sample: BSONDocument = [
+            "aggregate": .string(source.collection), "pipeline": .array(pipeline), "cursor": [:],
+        ]
+        if let time { sample = sample.appending("readConcern", time.readConcern) }
+        let sampled = try await connection.all(source.database, sample).filter(isUsable)
         if order == .identifiers { return choose(sampled, partitions).map(PartitionBoundary.identifier) }
-        let records = try await connection.all(
-            source.database,
-            BSONDocument([
-                ("find", .string(source.collection)),
-                ("filter", ["_id": ["$in": .array(sampled.compactMap { $0["_id"] })]]),
-                ("projection", ["_id": 1]), ("showRecordId", true),
-            ])
-        )
+        var find = BSONDocument([
+            ("find", .string(source.collection)),
+            ("filter", ["_id": ["$in": .array(sampled.compactMap { $0["_id"] })]]),
+            ("projection", ["_id": 1]), ("showRecordId", true),
+        ])
+        if let time { find = find.appending("readConcern", time.readConcern) }
+        let records = try await connection.all(source.database, find)
         let candidates = records.compactMap(Candidate.init).sorted { $0.position < $1.position }
         return choose(candidates, partitions).map { .record($0.position, token: $0.token, identity: $0.identity) }
     }

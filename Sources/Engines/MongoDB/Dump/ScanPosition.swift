@@ -1,4 +1,5 @@
 import BSON
+import BackupModel
 
 /// In which order a collection is read, and so what it is parted by and how a read that broke off is taken up again.
 enum ScanOrder: Sendable, Hashable {
@@ -101,8 +102,8 @@ struct ScanPosition: Sendable {
         return bound
     }
 
-    /// The `find` that goes on from here.
-    func command(_ source: Namespace, batchSize: Int) -> BSONDocument {
+    /// The `find` that goes on from here, of now or of a point of history.
+    func command(_ source: Namespace, batchSize: Int, at time: ClusterTime? = nil) -> BSONDocument {
         var fields: [(String, BSONValue)] = [("find", .string(source.collection))]
         switch order {
         case .records:
@@ -119,6 +120,7 @@ struct ScanPosition: Sendable {
             fields.append(("hint", ["_id": 1]))
         }
         fields.append(("batchSize", .integer(batchSize)))
+        if let time { fields.append(("readConcern", time.readConcern)) }
         return BSONDocument(fields)
     }
 }

@@ -1,5 +1,4 @@
 import BackupModel
-import FoundationEssentials
 
 /// What an agent must remember of a lock that it is about to take, since the lock outlives the agent.
 struct LockNote: Codable, Sendable, Hashable {
@@ -43,57 +42,18 @@ extension LockNote {
     }
 }
 
-/// Lock notes on disk: one file a member, written before the lock is asked for and removed after it is gone.
-struct LockNotes: Sendable {
-    let directory: String
+/// Lock notes on disk: one file a member.
+typealias LockNotes = Notes<LockNote>
 
-    private static let prefix = "mongodb-lock-"
-    private static let suffix = ".json"
+extension LockNote: Note {
+    static let prefix = "mongodb-lock-"
+    var subject: String { host }
 
-    private func path(_ host: String) -> String {
-        "\(directory)/\(Self.prefix)\(NoteFile.plain(host))\(Self.suffix)"
+    static func unkept(_ path: String, _ reason: String) -> JobFailure {
+        JobFailure(
+            code: "stateUnwritable",
+            message: "can't keep the lock note in \(path): \(reason); nothing was locked",
+            isRetryable: true
+        )
     }
-
-    /// Writes a note so that it survives a crash of the machine.
-    func write(_ note: LockNote) throws {
-        let target = path(note.host)
-        do {
-            try NoteFile.write(WireJSON.encode(note), to: target, in: directory)
-        } catch {
-            throw MongoDBFailure.state(target, "\(error)")
-        }
-    }
-
-    /// Forgets the note of a member.
-    func remove(_ host: String) throws {
-        let target = path(host)
-        do {
-            try NoteFile.remove(target, in: directory)
-        } catch {
-            throw MongoDBFailure.state(target, "\(error)")
-        }
-    }
-
-    /// All notes there are.
-    ///
-    /// One that can't be read is an error: it may be the only trace of a lock.
-    func all() throws -> [LockNote] {
-        let names: [String]
-        do {
-            names = try NoteFile.names(in: directory, prefix: Self.prefix, suffix: Self.suffix)
-        } catch {
-            throw MongoDBFailure.state(directory, "\(error)")
-        }
-        return try names.map { name in
-            let file = "\(directory)/\(name)"
-            do {
-                return try JSONDecoder().decode(LockNote.self, from: Data(contentsOf: URL(filePath: file)))
-            } catch {
-                throw MongoDBFailure.state(file, "the note there can't be read: \(error)")
-            }
-        }
-    }
-
-    /// The note of one member, if there is one.
-    func note(of host: String) throws -> LockNote? { try all().first { $0.host == host } }
 }

@@ -1,5 +1,4 @@
 import BackupModel
-import FoundationEssentials
 
 /// What an agent must remember of a balancer that it is about to stop, since it stays stopped when the agent dies.
 struct BalancerNote: Codable, Sendable, Hashable {
@@ -15,54 +14,20 @@ struct BalancerNote: Codable, Sendable, Hashable {
     var since: Int64
 }
 
-/// Balancer notes on disk: one file a cluster, written before its balancer is stopped and removed when it runs again.
+/// Balancer notes on disk: one file a cluster.
 ///
 /// Only a balancer that was on gets a note, so whoever finds one may start it.
-struct BalancerNotes: Sendable {
-    let directory: String
+typealias BalancerNotes = Notes<BalancerNote>
 
-    private static let prefix = "mongodb-balancer-"
-    private static let suffix = ".json"
+extension BalancerNote: Note {
+    static let prefix = "mongodb-balancer-"
+    var subject: String { configServer }
 
-    private func path(_ configServer: String) -> String {
-        "\(directory)/\(Self.prefix)\(NoteFile.plain(configServer))\(Self.suffix)"
-    }
-
-    /// Writes a note so that it survives a crash of the machine.
-    func write(_ note: BalancerNote) throws {
-        let target = path(note.configServer)
-        do {
-            try NoteFile.write(WireJSON.encode(note), to: target, in: directory)
-        } catch {
-            throw MongoDBFailure.balancerState(target, "\(error)")
-        }
-    }
-
-    /// Forgets the note of a cluster.
-    func remove(_ configServer: String) throws {
-        let target = path(configServer)
-        do {
-            try NoteFile.remove(target, in: directory)
-        } catch {
-            throw MongoDBFailure.balancerState(target, "\(error)")
-        }
-    }
-
-    /// All notes there are; one that can't be read is an error: it may be the only trace of a stopped balancer.
-    func all() throws -> [BalancerNote] {
-        let names: [String]
-        do {
-            names = try NoteFile.names(in: directory, prefix: Self.prefix, suffix: Self.suffix)
-        } catch {
-            throw MongoDBFailure.balancerState(directory, "\(error)")
-        }
-        return try names.map { name in
-            let file = "\(directory)/\(name)"
-            do {
-                return try JSONDecoder().decode(BalancerNote.self, from: Data(contentsOf: URL(filePath: file)))
-            } catch {
-                throw MongoDBFailure.balancerState(file, "the note there can't be read: \(error)")
-            }
-        }
+    static func unkept(_ path: String, _ reason: String) -> JobFailure {
+        JobFailure(
+            code: "stateUnwritable",
+            message: "can't keep the note of the balancer in \(path): \(reason); the balancer was not stopped",
+            isRetryable: true
+        )
     }
 }

@@ -29,14 +29,14 @@ struct LayoutTracker: Sendable {
     /// One sentence's part for each change that is under way.
     var changes: [String] { underWay.values.sorted() }
 
-    /// Reads what a member has under way now.
+    /// Reads what a member has under way now, or had at a point of its history.
     ///
-    /// Taken after the point at which the oplog is followed: what comes or goes in between is in both, and seen twice
-    /// does no harm.
-    init(asking connection: MongoConnection) async throws(MongoError) {
+    /// Of now: taken after the point at which the oplog is followed. What comes or goes in between is in both, and seen
+    /// twice does no harm.
+    init(asking connection: MongoConnection, at time: ClusterTime? = nil) async throws(MongoError) {
         var found: [(collection: String, document: BSONDocument)] = []
         for (name, _) in Self.collections {
-            let find: BSONDocument = ["find": .string(name), "readConcern": ["level": "local"]]
+            let find: BSONDocument = ["find": .string(name), "readConcern": time?.readConcern ?? ["level": "local"]]
             for document in try await connection.all("config", find) { found.append((name, document)) }
         }
         self.init(underWay: found)
