@@ -9,6 +9,8 @@ public enum UserAPI {
     public static let sessionsPath = "/api/v1/sessions"
     /// `POST` ``BackupRequest``: 201 ``SessionView``.
     public static let backupsPath = "/api/v1/backups"
+    /// `POST` ``BackupRequest``: ``BackupPlanView``; nothing is begun.
+    public static let backupPlanPath = "/api/v1/backups/plan"
     /// `POST` ``RestoreRequest``: 201 ``SessionView``.
     public static let restoresPath = "/api/v1/restores"
     /// `GET ?namespace=&target=`: [``BackupView``], newest first.

@@ -328,6 +328,8 @@ public struct LockView: Codable, Sendable, Hashable {
     public var group: String?
     /// For a balancer: whether it was on before; what was off stays off.
     public var wasOn: Bool?
+    /// What it is for, in words.
+    public var purpose: String?
     /// Session that took it.
     public var session: String
     /// Job that took it.

@@ -61,9 +61,14 @@ struct ExitStatus: Sendable, Hashable {
     static let refused = ExitStatus(
         code: 7,
         name: "refused",
-        meaning: "It would have done harm or makes no sense now: the target is not empty, the session is over.",
+        meaning:
+            "It would have done harm or makes no sense now: the target is not empty or not what the backup fits, a "
+            + "cluster is being changed, the session is over.",
         advice: "Read the message. A restore over existing collections needs --drop.",
-        jobFailures: ["targetNotEmpty", "unsupported", "unsupportedVersion", "unsuitableServer"]
+        jobFailures: [
+            "targetNotEmpty", "unsupported", "unsupportedVersion", "unsuitableServer", "unsupportedTopology",
+            "unsupportedConsistency", "wrongGroup", "wrongTopology", "balancerBusy", "layoutChanged",
+        ]
     )
     static let wrongPassword = ExitStatus(
         code: 8,
@@ -84,7 +89,10 @@ struct ExitStatus: Sendable, Hashable {
         name: "damaged",
         meaning: "Stored data is missing or not what was written, or does not fit the backup's own numbers.",
         advice: "`remora repo check --read-data` names what is affected; other snapshots may be whole.",
-        jobFailures: ["repositoryDamaged", "snapshotIncomplete", "damagedSnapshot", "notADump", "verificationFailed"]
+        jobFailures: [
+            "repositoryDamaged", "snapshotIncomplete", "damagedSnapshot", "notADump", "verificationFailed",
+            "targetChanged",
+        ]
     )
     static let locked = ExitStatus(
         code: 11,
@@ -108,7 +116,10 @@ struct ExitStatus: Sendable, Hashable {
         name: "database",
         meaning: "The database can't be reached, refuses the log-in, or the user lacks a privilege.",
         advice: "Check that it runs, its address, user and password, and the roles the message names.",
-        jobFailures: ["databaseUnreachable", "authenticationFailed", "missingPrivilege", "noPrimary", "primaryLost"]
+        jobFailures: [
+            "databaseUnreachable", "authenticationFailed", "missingPrivilege", "noPrimary", "primaryLost",
+            "cutNotReached", "balancerStuck",
+        ]
     )
     static let stoppedWatching = ExitStatus(
         code: 130,

@@ -57,6 +57,15 @@ struct BackupAndRestoreTests {
         let (known, new) = (try #require(second["bytesAdded"].number), try #require(first["bytesAdded"].number))
         #expect(known < new / 20, "what has not changed is known to the repository: \(second)")
 
+        // What would happen now, told by what happened just before; nothing is begun.
+        let plan = try await rig.deployment.json("backup", "shop", "--plan")
+        #expect(plan["groups"][0]["host"].string == second["groups"][0]["host"].string)
+        #expect(plan["groups"][0]["last"]["session"].string == second["session"].string)
+        #expect(plan["groups"][0]["last"]["lockHeldMs"].number ?? 0 > 0, "\(plan)")
+        let shown = try await rig.deployment.remora("backup", "shop", "--plan")
+        #expect(shown.status.succeeded && shown.text.contains("a replica set, into demo/main"), "\(shown.text)")
+        #expect(try await rig.deployment.json("sessions").elements.count == 2)
+
         let refused = try await rig.deployment.remora("restore", "shop", "--from", "latest", "--wait")
         #expect(!refused.status.succeeded, "a target that is not empty must be refused")
         #expect(

@@ -111,10 +111,44 @@ struct PageTests {
         #expect(code(Samples.session(.succeeded)) == nil)
     }
 
+    @Test("a plan shows members, last times and what to change; what stands in the way comes first")
+    func plan() {
+        var plan = BackupPlanView(namespace: "demo", configuration: "shop", target: "shop", repository: "demo/main")
+        plan.topology = "replica set"
+        var group = BackupPlanView.Group(name: "rs0", role: nil, reason: "mongo-1: a secondary, 0 s behind")
+        group.pod = "mongo-1"
+        group.host = "m1:27017"
+        group.memberRole = .secondary
+        group.consistency = .lock
+        group.dataBytes = 5_000_000
+        group.oplogWindowSeconds = 7200
+        group.last = .init(
+            session: "s",
+            durationMs: 61_000,
+            lockHeldMs: 59_000,
+            bytes: 4_000_000,
+            bytesAdded: 1_000_000
+        )
+        plan.groups = [group]
+        plan.warnings = [.init(group: "rs0", message: "it may lose what is needed", advice: "enlarge it")]
+        let page = text(PlanPage.make(plan))
+        for part in [
+            "backup demo/shop of shop, a replica set, into demo/main", "mongo-1", "m1:27017 (secondary)", "lock",
+            "4.8 MiB",
+            "2 h", "1 min 1 s", "59 s", "977 KiB", "a secondary, 0 s behind", "rs0: it may lose", "-> enlarge it",
+        ] {
+            #expect(page.contains(part), "\(part) in \(page)")
+        }
+        plan.obstacles = ["session demo/x uses the target"]
+        plan.groups = []
+        let lines = text(PlanPage.make(plan)).split(separator: "\n")
+        #expect(lines[1].contains("! session demo/x uses the target"))
+    }
+
     @Test("locks that are held come first, and one past its deadline says so")
     func locks() {
-        func lock(_ host: String, deadline: String, ended: String? = nil) -> LockView {
-            LockView(
+        func lock(_ host: String, deadline: String, ended: String? = nil, why: String? = nil) -> LockView {
+            var view = LockView(
                 session: "s",
                 jobID: "j",
                 pod: "p",
@@ -123,17 +157,20 @@ struct PageTests {
                 deadline: Samples.moment(deadline),
                 endedAt: ended.map(Samples.moment)
             )
+            view.purpose = why
+            return view
         }
         let page = text(
             SnapshotsPage.make(
                 [
                     lock("old:1", deadline: "09:30:00", ended: "09:10:00"), lock("late:1", deadline: "09:59:00"),
-                    lock("held:1", deadline: "10:30:00"),
+                    lock("held:1", deadline: "10:30:00", why: "backup of demo/shop, by schedule"),
                 ],
                 clock: .fixed
             )
         )
         let states = page.split(separator: "\n").dropFirst().map { $0.split(separator: " ").prefix(2).map(String.init) }
+        #expect(page.contains("backup of demo/shop, by schedule"))
         #expect(states == [["OVERDUE", "late:1"], ["held", "held:1"], ["released", "old:1"]])
     }
 }

@@ -25,6 +25,8 @@ struct LockRecord: Codable, Sendable, Hashable {
     var host: String
     /// For a balancer: whether it was on before; what was off stays off.
     var wasOn: Bool?
+    /// What it is for, in words; records of older versions don't say.
+    var purpose: String?
     /// What its agent reported that tells it from others.
     var evidence: String?
     var since: Timestamp
@@ -71,6 +73,7 @@ struct LockRecord: Codable, Sendable, Hashable {
         view.kind = kind ?? .lock
         view.group = group
         view.wasOn = wasOn
+        view.purpose = purpose
         return view
     }
 }
@@ -149,6 +152,7 @@ enum LockLedger {
                 pod: attempt.pod,
                 host: report.host,
                 wasOn: report.wasOn,
+                purpose: session.purpose,
                 since: now.adding(milliseconds: -sensible(report.heldMs)),
                 deadline: now,
                 lastReport: now

@@ -49,6 +49,12 @@ struct PeopleAPI: Sendable {
             let message = try await Answers.message(BackupRequest.self, request)
             return try Answers.json(try await conductor.requestBackup(message), status: 201)
         }
+        router.post("/api/v1/backups/plan") { request, _ in
+            // Asks by a message, changes nothing.
+            try authorize(request)
+            let message = try await Answers.message(BackupRequest.self, request)
+            return try Answers.json(try await conductor.forecast(message))
+        }
         router.post("/api/v1/restores") { request, _ in
             try authorize(request, isWrite: true)
             let message = try await Answers.message(RestoreRequest.self, request)

@@ -31,6 +31,27 @@ extension Conductor {
         return try view(of: try create(.backup, plan, namespace: key.namespace, prefix: key.name))
     }
 
+    /// Says what a backup would do now; nothing is begun.
+    func forecast(_ request: BackupRequest) throws -> BackupPlanView {
+        let key = ResourceKey(namespace: request.namespace, name: request.configuration)
+        let plan = try PlanMaker.backup(
+            key,
+            objects: objects,
+            consistency: request.consistency,
+            trigger: .manual,
+            requestedBy: request.requestedBy
+        )
+        let target = ResourceKey(namespace: key.namespace, name: plan.target)
+        let older = active.values.filter { $0.target == target }
+        let good = SessionFilter(kind: .backup, target: target, phase: .succeeded, limit: 1)
+        return BackupForecast(
+            plan: plan,
+            key: key,
+            surroundings: surroundings(of: target, older: older, clock()),
+            last: try store.sessions(good).first
+        ).view()
+    }
+
     /// Restores now.
     func requestRestore(_ request: RestoreRequest) throws -> SessionView {
         var spec = RestoreSessionSpec(target: request.target, from: request.from, conflict: request.conflict)

@@ -188,19 +188,22 @@ actor Conductor {
 
     func observe(_ key: ResourceKey, _ now: Timestamp) {
         guard let session = active[key] else { return }
-        let target = session.target
         let older = active.values.filter { other in
-            other.target == target && other.key != key
+            other.target == session.target && other.key != key
                 && (other.created.unixMs, other.key) < (session.created.unixMs, key)
         }
-        let surroundings = Surroundings(
+        apply(.observed(surroundings(of: session.target, older: older, now)), to: key)
+    }
+
+    /// What a session on this target would decide by, with `older` sessions before it.
+    func surroundings(of target: ResourceKey, older: [SessionState], _ now: Timestamp) -> Surroundings {
+        Surroundings(
             agents: agents(of: target, now).map(withoutReleasedLock),
             busyWith: older.min { $0.created < $1.created }?.key,
             isSettled: isSettled(target, now),
             lastDumped: membersDumped(of: target),
             stoppedBalancer: locks.stoppedBalancer(of: target)
         )
-        apply(.observed(surroundings), to: key)
     }
 
     private func membersDumped(of target: ResourceKey) -> [String: String] {

@@ -145,7 +145,12 @@ struct SessionMachine {
             stop(.init(phase: .failed, reason: "UnsupportedTopology", message: message))
             return
         }
-        if let reason = reasonAgainst(topology) {
+        if let reason = Self.reasonAgainst(
+            topology,
+            target: state.target,
+            backup: state.plan.backup,
+            restore: state.plan.restore
+        ) {
             stop(.init(phase: .failed, reason: reason.reason, message: reason.message))
             return
         }
@@ -167,23 +172,28 @@ struct SessionMachine {
         }
     }
 
-    /// Why the session can't work on what there is, or nil.
-    private func reasonAgainst(_ topology: Topology) -> (reason: String, message: String)? {
+    /// Why a session can't work on what there is, or nil.
+    static func reasonAgainst(
+        _ topology: Topology,
+        target: ResourceKey,
+        backup: BackupSpec?,
+        restore: SessionPlan.Restore? = nil
+    ) -> (reason: String, message: String)? {
         for group in topology.groups {
-            if let reason = Self.reasonAgainst(group: group.name) { return ("UnusableGroupName", reason) }
+            if let reason = reasonAgainst(group: group.name) { return ("UnusableGroupName", reason) }
         }
         guard topology.cluster != nil else { return nil }
-        if state.plan.backup?.consistency == Consistency.none {
+        if backup?.consistency == Consistency.none {
             return (
                 "UnsupportedConsistency",
-                "target \(state.target) is a sharded cluster, whose groups have no common point with consistency none; "
+                "target \(target) is a sharded cluster, whose groups have no common point with consistency none; "
                     + "use lock, snapshot or oplog"
             )
         }
-        if let group = state.plan.restore?.group {
+        if let group = restore?.group {
             return (
                 "UnsupportedTopology",
-                "target \(state.target) is a sharded cluster; one group alone (\(group)) can only be restored into a "
+                "target \(target) is a sharded cluster; one group alone (\(group)) can only be restored into a "
                     + "replica set or a standalone"
             )
         }

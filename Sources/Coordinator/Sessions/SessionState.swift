@@ -118,6 +118,13 @@ struct SessionState: Codable, Sendable, Hashable {
     /// The target's key.
     var target: ResourceKey { ResourceKey(namespace: key.namespace, name: plan.target) }
 
+    /// What it is for, in words: `backup of demo/shop, by schedule`.
+    var purpose: String {
+        let by =
+            plan.trigger == .schedule ? "by schedule" : plan.requestedBy.map { "asked for by \($0)" } ?? "asked for"
+        return "\(kind.rawValue) of \(target), \(by)"
+    }
+
     /// Where an attempt is: index of group and of attempt.
     func find(job jobID: String) -> (group: Int, attempt: Int)? {
         for (groupIndex, group) in groups.enumerated() {

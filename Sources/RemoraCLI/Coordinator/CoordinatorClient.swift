@@ -63,6 +63,10 @@ struct CoordinatorClient: Sendable {
         try await call("POST", UserAPI.backupsPath, body: try WireJSON.encode(request))
     }
 
+    func plan(_ request: BackupRequest) async throws -> BackupPlanView {
+        try await call("POST", UserAPI.backupPlanPath, body: try WireJSON.encode(request))
+    }
+
     func restore(_ request: RestoreRequest) async throws -> SessionView {
         try await call("POST", UserAPI.restoresPath, body: try WireJSON.encode(request))
     }

@@ -47,7 +47,7 @@ enum SnapshotsPage {
         }
         var table = Table([
             .text("STATE"), .text("MEMBER"), .text("POD"), .text("SESSION"), .text("SINCE"), .number("HELD"),
-            .text("GIVEN UP AT"), .text("ENDED BY"),
+            .text("GIVEN UP AT"), .text("ENDED BY"), .text("WHY"),
         ])
         // Held ones first: they are what somebody looks for.
         for lock in locks.filter({ $0.endedAt == nil }) + locks.filter({ $0.endedAt != nil }) {
@@ -65,7 +65,8 @@ enum SnapshotsPage {
                 "\(clock.timeAndAge(lock.since))",
                 "\(Format.duration(milliseconds: end.milliseconds(since: lock.since)))",
                 "\(lock.endedAt == nil ? clock.time(lock.deadline) : "")",
-                "\(lock.endedBy ?? rescue ?? "")"
+                "\(lock.endedBy ?? rescue ?? "")",
+                "\(lock.purpose ?? "")"
             )
         }
         page.add(table)

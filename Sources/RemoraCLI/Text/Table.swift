@@ -20,7 +20,10 @@ struct Table: Sendable {
         self.indentation = indentation
     }
 
-    mutating func add(_ cells: StyledText...) { rows.append(cells) }
+    mutating func add(_ cells: StyledText...) { add(cells) }
+
+    /// Adds a row.
+    mutating func add(_ cells: [StyledText]) { rows.append(cells) }
 
     /// The lines, head first; two spaces between columns, none at the end, columns without any content left out.
     func lines() -> [StyledText] {
