@@ -83,14 +83,17 @@ struct BackupRig {
     func engine(
         _ server: MongoServer,
         as user: MongoUser? = .remora,
-        _ change: (inout MongoDBTuning) -> Void = { _ in }
+        _ change: (inout MongoDBTuning) -> Void = { _ in },
+        logIn: ((inout MongoDBConfiguration) -> Void)? = nil
     ) -> MongoDBEngine {
         var configuration = MongoDBConfiguration(
             uri: "mongodb://\(server.address)",
             stateDirectory: stateDirectory,
             connectTimeoutMilliseconds: 2_000
         )
-        if server.options.isAuthenticated, let user {
+        if let logIn {
+            logIn(&configuration)
+        } else if server.options.isAuthenticated, let user {
             configuration.username = user.name
             configuration.password = Secret(user.password)
             configuration.authSource = user.database

@@ -17,8 +17,10 @@ struct ClusterSession: Sendable {
         let context: BackupContext
         let spec: BackupSpec
         var tuning: @Sendable (inout MongoDBTuning) -> Void = { _ in }
+        /// How the agent logs in; as `MongoUser.remora` where nothing is said.
+        var logIn: (@Sendable (inout MongoDBConfiguration) -> Void)?
 
-        var engine: MongoDBEngine { rig.engine(member, tuning) }
+        var engine: MongoDBEngine { rig.engine(member, tuning, logIn: logIn) }
     }
 
     var config: Job

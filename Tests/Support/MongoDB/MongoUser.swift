@@ -36,13 +36,11 @@ public struct MongoUser: Sendable, Hashable {
     /// `clusterMonitor` and `hostManager`.
     public static let remoraRole = "remoraAgent"
 
-    /// What that role adds to the built-in ones: freezing elections before a lock, the rollback id, `validate` and
-    /// `dbHash` (each refused with code 13 without it), stopping a cluster's balancer, seeing its changes of schema, and
-    /// writing its routing table.
+    /// What that role adds to the built-in ones, as docs/how-to/give-mongodb-privileges.md says: freezing elections before
+    /// a lock, stopping a cluster's balancer, seeing its changes of schema, and writing its routing table.
     static let remoraRoleCommand = """
         {"createRole": "\(remoraRole)", "roles": [], "privileges": [
           {"resource": {"cluster": true}, "actions": ["replSetStateChange", "internal"]},
-          {"resource": {"db": "", "collection": ""}, "actions": ["validate", "dbHash"]},
           {"resource": {"db": "config", "collection": "system.sharding_ddl_coordinators"}, "actions": ["find"]},
           {"resource": {"db": "config", "collection": ""}, "actions": ["find", "insert", "update", "remove"]}],
          "writeConcern": {"w": "majority"}}

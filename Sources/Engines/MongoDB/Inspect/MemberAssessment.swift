@@ -55,12 +55,21 @@ struct MemberAssessment: Sendable {
         if facts.refusesAnonymous {
             return MongoDBFailure.missingPrivileges(host, ["the server asks for a log-in and none is configured"])
         }
-        let missing = missingPrivileges(Privileges.reading + (role == .standalone ? [] : Privileges.replication))
+        let missing = missingPrivileges(
+            Privileges.reading + (role == .standalone ? [] : Privileges.replication)
+                + (refusesDirectOperations ? Privileges.direct : [])
+        )
         if !missing.isEmpty { return MongoDBFailure.missingPrivileges(host, missing) }
         switch role {
         case .other: return MongoDBFailure.notUsable(host, "it is neither primary nor secondary at the moment")
         case .standalone, .primary, .secondary, .arbiter: return nil
         }
+    }
+
+    /// Whether it is a shard that refuses who doesn't come through a router.
+    private var refusesDirectOperations: Bool {
+        let major = facts.version.split(separator: ".").first.flatMap { Int($0) } ?? 0
+        return major >= 8 && facts.sharding.map { !$0.isConfigServer } == true
     }
 
     func missingPrivileges(_ needs: [Privileges.Need]) -> [String] {

@@ -102,6 +102,16 @@ struct Privileges: Sendable {
         ),
     ]
 
+    /// For anything on a shard that isn't asked through a router, from 8.0 on (MongoDB manual: Built-In Roles).
+    static let direct = [
+        Need(
+            action: "issueDirectShardOperations",
+            isOnCluster: true,
+            role: "directShardOperations",
+            purpose: "read a shard's member without a router"
+        )
+    ]
+
     /// For the balancer, on the config server.
     static let balancing = [
         Need(
