@@ -130,6 +130,8 @@ public struct BalancerReport: Codable, Sendable, Hashable {
     public var remainingMs: Int64
     /// Why it was given back, like `session done` or `lease lapsed`.
     public var endReason: String?
+    /// How it was, for the agent that gives it back when this one can't: the engine's own text.
+    public var evidence: String?
 
     /// Makes a report.
     public init(
@@ -138,7 +140,8 @@ public struct BalancerReport: Codable, Sendable, Hashable {
         wasOn: Bool,
         stoppedMs: Int64 = 0,
         remainingMs: Int64 = 0,
-        endReason: String? = nil
+        endReason: String? = nil,
+        evidence: String? = nil
     ) {
         self.configServer = configServer
         self.isStopped = isStopped
@@ -146,5 +149,6 @@ public struct BalancerReport: Codable, Sendable, Hashable {
         self.stoppedMs = stoppedMs
         self.remainingMs = remainingMs
         self.endReason = endReason
+        self.evidence = evidence
     }
 }

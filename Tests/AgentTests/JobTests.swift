@@ -139,6 +139,28 @@ struct JobTests {
         }
     }
 
+    @Test(
+        "what a failed job had stored is known to the next attempt, where there may be one",
+        arguments: [true, false]
+    )
+    func storedIsKept(isRetryable: Bool) async throws {
+        try await AgentHarness.with { harness in
+            let engine = FakeEngine(
+                afterStoring: { _ in
+                    throw JobFailure(code: "databaseUnreachable", message: "it is gone", isRetryable: isRetryable)
+                }
+            )
+            harness.want(harness.backup("job1"))
+            let outcome = try await harness.runningAgent(engine) { try await harness.outcome("job1") }
+            #expect(outcome.failure?.code == "databaseUnreachable")
+            let repository = try await harness.repository()
+            try await repository.loadIndex()
+            let blob = try await repository.makeWriter().store(FakeEngine.stored, as: .data)
+            #expect(blob.isNew == !isRetryable)
+            #expect(try await harness.snapshots().isEmpty)
+        }
+    }
+
     @Test("a wrong repository password is told as such")
     func wrongPassword() async throws {
         try await AgentHarness.with { harness in

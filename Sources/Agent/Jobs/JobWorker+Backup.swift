@@ -17,9 +17,32 @@ extension JobWorker {
         do {
             return try await publish(try await engine.backUp(spec, into: writer, context: running), writer, summary)
         } catch {
+            if let failure = error as? JobFailure { await keep(writer, after: failure) }
             // Uploads under way are of no use any more.
             writer.abandon()
             throw error
+        }
+    }
+
+    /// How long a failed job may take to make known what it has stored.
+    private static let keepingTime = Duration.seconds(60)
+
+    /// Makes what was stored known to the next attempt, which then need not store it again: the packs are there, but the
+    /// index names them only now and then.
+    private func keep(_ writer: SnapshotWriter, after failure: JobFailure) async {
+        guard failure.isRetryable, !Task.isCancelled, writer.statistics.newDataBlobs > 0 else { return }
+        running.report(step: "keep what is stored")
+        let limit = Task {
+            try await Task.sleep(for: Self.keepingTime)
+            writer.abandon()
+        }
+        defer { limit.cancel() }
+        do {
+            try await writer.flush()
+            let bytes = writer.statistics.bytesStored
+            running.log(.info, "repository", "\(bytes) bytes that were stored are known to the next attempt")
+        } catch {
+            running.log(.info, "repository", "what was stored is stored again by the next attempt: \(error)")
         }
     }
 

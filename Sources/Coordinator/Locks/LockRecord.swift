@@ -109,6 +109,7 @@ enum LockLedger {
             remainingMs = balancer.remainingMs
             endReason = balancer.endReason
             wasOn = balancer.wasOn
+            evidence = balancer.evidence
         }
     }
 

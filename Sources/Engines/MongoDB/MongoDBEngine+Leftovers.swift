@@ -104,12 +104,14 @@ extension MongoDBEngine {
             throw MongoDBFailure.wrongGroup(member.host, "it is no config server and has no balancer")
         }
         let configServer = member.group
-        // The note is with the agent that stopped it; who asks for this knows that the balancer was on.
+        // The note is with the agent that stopped it, which reported what it says; who asks for this knows that the
+        // balancer was on.
+        let known = try BalancerNote(evidence: spec.evidence, of: configServer) ?? balancerNotes.note(of: configServer)
         let note = BalancerNote(
             jobID: spec.ownerJobID,
             configServer: configServer,
             hosts: member.dataHosts,
-            autoSplitWasOn: try balancerNotes.all().first { $0.configServer == configServer }?.autoSplitWasOn ?? true,
+            autoSplitWasOn: known?.autoSplitWasOn ?? true,
             since: unixSeconds()
         )
         if let failure = await BalancerRelease(self, note).run() { throw failure }

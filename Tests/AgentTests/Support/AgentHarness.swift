@@ -158,10 +158,12 @@ struct AgentHarness: Sendable {
         }
     }
 
-    /// Snapshots in the repository.
-    func snapshots() async throws -> [Snapshot] {
+    /// The repository, opened anew.
+    func repository() async throws -> Repository {
         let password = try RepositoryPassword(trimming: coordinator.seen.credentials.repositoryPassword)
-        let repository = try await Repository.open(at: try DirectoryStore(path: repositoryPath), password: password)
-        return try await repository.snapshots().map(\.snapshot)
+        return try await Repository.open(at: try DirectoryStore(path: repositoryPath), password: password)
     }
+
+    /// Snapshots in the repository.
+    func snapshots() async throws -> [Snapshot] { try await repository().snapshots().map(\.snapshot) }
 }

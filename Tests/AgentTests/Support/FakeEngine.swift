@@ -13,6 +13,9 @@ final class FakeEngine: Engine {
         var cleanedUp = 0
     }
 
+    /// The only data of every backup.
+    static let stored = Array("{\"hello\":\"world\"}".utf8)
+
     typealias Backup = @Sendable (any JobContext) async throws -> Void
 
     let name = "fake"
@@ -20,16 +23,22 @@ final class FakeEngine: Engine {
     let status = Mutex(MemberStatus(isReachable: true))
     let leftovers: @Sendable () async throws -> [String]
     let work: Backup
+    /// What a backup does when its data is stored.
+    let afterStoring: Backup
 
-    /// - Parameter work: what a job does before it succeeds; for backups, restores and releases alike.
-    init(_ work: @escaping Backup = { _ in }) {
+    /// - Parameters:
+    ///   - work: what a job does before it succeeds; for backups, restores and releases alike.
+    ///   - afterStoring: what a backup does when its data is stored.
+    init(_ work: @escaping Backup = { _ in }, afterStoring: @escaping Backup = { _ in }) {
         leftovers = { [] }
         self.work = work
+        self.afterStoring = afterStoring
     }
 
     init(leftovers: @escaping @Sendable () async throws -> [String]) {
         self.leftovers = leftovers
         work = { _ in }
+        afterStoring = { _ in }
     }
 
     var seen: Counts { counts.withLock { $0 } }
@@ -45,8 +54,9 @@ final class FakeEngine: Engine {
         counts.withLock { $0.backups += 1 }
         context.log(.info, "dump", "begin")
         try await worked(context)
-        let bytes = Array("{\"hello\":\"world\"}".utf8)
+        let bytes = Self.stored
         let blob = try await writer.store(bytes, as: .data)
+        try await afterStoring(context)
         context.report(
             JobProgress(step: "dump", bytesDone: Int64(bytes.count), bytesTotal: Int64(bytes.count), objects: 1)
         )

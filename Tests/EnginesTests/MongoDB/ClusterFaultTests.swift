@@ -125,18 +125,24 @@ struct ClusterFaultTests {
         let said = try await job.engine.releaseLeftovers()
         #expect(said == ["the balancer of cfg is on again, which job dead left off"])
         try await isAsBefore(cluster, job)
-        let settings = try await cluster.configClient().find(
-            in: "settings",
-            of: "config",
-            filter: #"{"_id": "autosplit"}"#
-        )
-        #expect(settings.first?["enabled"]?.bool == false)
+        func splits() async throws -> Bool? {
+            let filter = #"{"_id": "autosplit"}"#
+            return try await cluster.configClient().find(in: "settings", of: "config", filter: filter).first?[
+                "enabled"
+            ]?
+            .bool
+        }
+        #expect(try await splits() == false)
         #expect(try await job.engine.releaseLeftovers() == [])
 
-        try await cluster.stopBalancer()
-        let spec = ReleaseSpec(host: "other", ownerJobID: "gone", kind: .balancer)
-        try await job.engine.release(spec, context: job.context)
-        try await isAsBefore(cluster, job)
+        // By another agent, which has only what the one that stopped it reported.
+        for evidence in [note.evidence, nil] {
+            try await cluster.stopBalancer()
+            let spec = ReleaseSpec(host: "other", ownerJobID: "gone", kind: .balancer, evidence: evidence)
+            try await job.engine.release(spec, context: job.context)
+            try await isAsBefore(cluster, job)
+            #expect(try await splits() == (evidence == nil))
+        }
         #expect(job.context.balancers.last?.isStopped == false)
     }
 

@@ -10,7 +10,7 @@ import Testing
 struct FuzzyTests {
     @Test(
         "what was read while it changed is exact at the cut, with transactions and deletes under every reader",
-        .timeLimit(.minutes(5)),
+        .timeLimit(.minutes(15)),
         arguments: [(Consistency.lock, 0), (.lock, 1), (.oplog, 0), (.snapshot, 600)]
     )
     func exactAtTheCut(consistency: Consistency, budget: Int) async throws {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Engines
 
-@Suite("MongoDB dump at one point of history", .serialized, .timeLimit(.minutes(5)))
+@Suite("MongoDB dump at one point of history", .serialized, .timeLimit(.minutes(15)))
 struct HistoryTests {
     private static let window = "minSnapshotHistoryWindowInSeconds"
 
@@ -54,8 +54,17 @@ struct HistoryTests {
             let set = try await ReplicaSet.start(in: directory)
             let primary = try await set.primary()
             try await PartitionData.load(primary)
-            try await PartitionData.loadCollated(primary)
             let client = try primary.client()
+            try await client.command(#"{"create": "ticks", "timeseries": {"timeField": "t"}}"#, on: "parts")
+            try await client.insert(
+                (0..<2000).map { number in
+                    TestDocument(
+                        bytes: BSONDocument([("t", .date(Int64(number) * 1_000_000)), ("n", .integer(number))]).bytes
+                    )
+                },
+                into: "ticks",
+                of: "parts"
+            )
             try await client.command(#"{"drop": "capped"}"#, on: "parts")
             try await client.command(#"{"create": "v", "viewOn": "plain", "pipeline": []}"#, on: "parts")
             try await set.waitUntilInSync()

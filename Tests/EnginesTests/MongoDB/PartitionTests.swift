@@ -8,7 +8,7 @@ import Testing
 
 @Suite("MongoDB partitions")
 struct PartitionTests {
-    @Test("a collection read in many parts gives the same file and the same chunks as in one", .timeLimit(.minutes(5)))
+    @Test("a collection read in many parts gives the same file and the same chunks as in one", .timeLimit(.minutes(15)))
     func exactness() async throws {
         let directory = try TestDirectory("parts")
         defer { directory.remove() }
@@ -42,7 +42,7 @@ struct PartitionTests {
         await server.kill()
     }
 
-    @Test("where record ids are refused, ranges of _id give every document once", .timeLimit(.minutes(5)))
+    @Test("where record ids are refused, ranges of _id give every document once", .timeLimit(.minutes(15)))
     func identifierRanges() async throws {
         let directory = try TestDirectory("ranges")
         defer { directory.remove() }

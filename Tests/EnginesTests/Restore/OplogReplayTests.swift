@@ -5,7 +5,7 @@ import Testing
 
 @testable import Engines
 
-@Suite("Restore: the oplog, on real servers", .serialized, .timeLimit(.minutes(5)))
+@Suite("Restore: the oplog, on real servers", .serialized, .timeLimit(.minutes(15)))
 struct OplogReplayTests {
     /// The newest entry of a set's oplog.
     private func newest(_ client: MongoClient) async throws -> UInt64 {

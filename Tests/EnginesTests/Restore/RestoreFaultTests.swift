@@ -9,7 +9,7 @@ import Testing
 
 @testable import Engines
 
-@Suite("Restore: interrupted and damaged", .serialized, .timeLimit(.minutes(5)))
+@Suite("Restore: interrupted and damaged", .serialized, .timeLimit(.minutes(15)))
 struct RestoreFaultTests {
     /// Documents of about 500 bytes in several collections, with an index each.
     private func fill(_ client: MongoClient, collections: Int, documents: Int) async throws {

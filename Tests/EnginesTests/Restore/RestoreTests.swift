@@ -7,7 +7,7 @@ import Testing
 
 @testable import Engines
 
-@Suite("Restore: into real servers", .serialized, .timeLimit(.minutes(5)))
+@Suite("Restore: into real servers", .serialized, .timeLimit(.minutes(15)))
 struct RestoreTests {
     @Test("the nasty data set comes back equal on an empty standalone, and over itself")
     func nastyStandalone() async throws {

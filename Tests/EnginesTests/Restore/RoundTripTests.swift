@@ -5,7 +5,7 @@ import Testing
 
 @testable import Engines
 
-@Suite("Restore: our own backups", .serialized, .timeLimit(.minutes(5)))
+@Suite("Restore: our own backups", .serialized, .timeLimit(.minutes(15)))
 struct RoundTripTests {
     @Test(
         "a backup made under load comes back as the set was at the cut, elsewhere and over itself",

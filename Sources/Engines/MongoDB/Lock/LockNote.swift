@@ -26,20 +26,6 @@ struct LockNote: Codable, Sendable, Hashable {
     var request: LockRequest?
     /// The server's operation that holds the lock, once it is held.
     var operation: Int64?
-
-    /// The note as text, for the coordinator's record; nil if it can't be spelled, which only costs certainty.
-    var evidence: String? { (try? WireJSON.encode(self)).map { String(decoding: $0, as: UTF8.self) } }
-}
-
-extension LockNote {
-    /// The note that another agent reported of its lock on `host`; nil when there is none that can be read.
-    init?(evidence: String?, of host: String) {
-        // One that can't be read is as good as none: the release says what it did without.
-        guard let evidence, let note = try? WireJSON.decode(LockNote.self, from: Array(evidence.utf8)),
-            note.host.utf8.elementsEqual(host.utf8)
-        else { return nil }
-        self = note
-    }
 }
 
 /// Lock notes on disk: one file a member.

@@ -11,6 +11,20 @@ protocol Note: Codable, Sendable {
     static func unkept(_ path: String, _ reason: String) -> JobFailure
 }
 
+extension Note {
+    /// The note as text, for the coordinator's record; nil if it can't be spelled, which only costs certainty.
+    var evidence: String? { (try? WireJSON.encode(self)).map { String(decoding: $0, as: UTF8.self) } }
+
+    /// The note that another agent reported about `subject`; nil when there is none that can be read.
+    init?(evidence: String?, of subject: String) {
+        // One that can't be read is as good as none: the release says what it did without.
+        guard let evidence, let note = try? WireJSON.decode(Self.self, from: Array(evidence.utf8)),
+            note.subject.utf8.elementsEqual(subject.utf8)
+        else { return nil }
+        self = note
+    }
+}
+
 /// Notes of one kind on disk: one file a subject, written before the change is made and removed after it is undone.
 struct Notes<Kind: Note>: Sendable {
     let directory: String

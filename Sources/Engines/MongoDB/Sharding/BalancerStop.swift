@@ -23,6 +23,8 @@ actor BalancerStop {
     private(set) var wasOn: Bool?
     /// Whether automatic splitting was on before.
     private(set) var autoSplitWasOn: Bool?
+    /// The note, as the coordinator has it.
+    private var evidence: String?
     private let clock = ContinuousClock()
 
     /// Describes the balancer of the cluster to whose config servers `member` belongs; touches nothing.
@@ -74,15 +76,15 @@ actor BalancerStop {
 
     private func turnOff(autoSplitWasOn: Bool) async throws {
         try Task.checkCancellation()
-        try engine.balancerNotes.write(
-            BalancerNote(
-                jobID: context.jobID,
-                configServer: configServer,
-                hosts: primary.hosts,
-                autoSplitWasOn: autoSplitWasOn,
-                since: unixSeconds()
-            )
+        let note = BalancerNote(
+            jobID: context.jobID,
+            configServer: configServer,
+            hosts: primary.hosts,
+            autoSplitWasOn: autoSplitWasOn,
+            since: unixSeconds()
         )
+        try engine.balancerNotes.write(note)
+        evidence = note.evidence
         _ = engine.activeLocks.withLock { $0.insert(Self.key(configServer)) }
         state = .stopped(since: clock.now)
         report()
@@ -242,7 +244,8 @@ actor BalancerStop {
                 isStopped: true,
                 wasOn: true,
                 stoppedMs: Int64(milliseconds(stopped)),
-                remainingMs: Int64(milliseconds(max(.zero, engine.tuning.balancerLimit - stopped)))
+                remainingMs: Int64(milliseconds(max(.zero, engine.tuning.balancerLimit - stopped))),
+                evidence: evidence
             )
         )
     }
