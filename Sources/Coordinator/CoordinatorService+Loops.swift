@@ -88,18 +88,25 @@ extension CoordinatorService {
         repeat {
             let held = Set(keeper.sessionsWithLocks)
             for session in await conductor.sessionsWithLocks {
-                if held.contains(session.key) {
-                    for problem in await keeper.refreshLocks(of: session.key) {
-                        logger.warning("session \(session.key): \(problem)")
-                    }
-                    continue
-                }
-                do {
-                    try await keeper.adoptLocks(of: session)
-                } catch {
-                    logger.warning("session \(session.key): its lock files could not be renewed: \(error)")
-                }
+                await refreshLocks(of: session, areHeld: held.contains(session.key))
             }
         } while await pause(Self.lockRefresh)
+    }
+
+    private func refreshLocks(of session: SessionState, areHeld: Bool) async {
+        do {
+            if areHeld {
+                for problem in await keeper.refreshLocks(of: session.key) {
+                    logger.warning("session \(session.key): \(problem)")
+                }
+            } else {
+                try await keeper.adoptLocks(of: session)
+            }
+            // One that has tidied up meanwhile would leave for good what was written after that.
+            let isUnderWay = await conductor.sessionsWithLocks.contains { $0.key == session.key }
+            if !isUnderWay { try await keeper.removeLocks(of: session) }
+        } catch {
+            logger.warning("session \(session.key): its lock files could not be renewed: \(error)")
+        }
     }
 }

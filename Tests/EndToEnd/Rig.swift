@@ -65,21 +65,11 @@ final class Rig: Sendable {
     func logs() -> String { deployment.logs(agents) }
 
     /// Starts a backup and returns its session's name.
-    func startBackup() async throws -> String {
-        let session = try await deployment.json("backup", "shop")
-        guard let name = session["name"].string else { throw TestSupportError("backup printed no name: \(session)") }
-        return name
-    }
+    func startBackup() async throws -> String { try await deployment.startBackup() }
 
-    /// Waits until a session has ended and returns its phase.
+    /// Waits until a session has ended and returns it.
     func waitForEnd(of session: String, within limit: Duration = .seconds(120)) async throws -> JSONValue {
-        try await eventually("session \(session) ends", within: limit, every: .milliseconds(200)) {
-            let view = try await deployment.json("describe", session)
-            guard let phase = view["phase"].string, ["Succeeded", "Failed", "Cancelled"].contains(phase) else {
-                return nil
-            }
-            return view
-        }
+        try await deployment.waitForEnd(of: session, within: limit)
     }
 
     /// The first member that is locked.

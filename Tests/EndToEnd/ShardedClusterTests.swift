@@ -87,10 +87,24 @@ extension ShardedClusterTests {
 
 /// Runs a test on a cluster of two shards of three members, with agents and a coordinator; a failure shows what everybody
 /// said.
-func withShardedRig(_ name: String, _ body: (ShardedDeployment) async throws -> Void) async throws {
+func withShardedRig(
+    _ name: String,
+    repository: String? = nil,
+    configuration: String = "",
+    storageSecret: [String: String] = [:],
+    coordinatorArguments: [String] = [],
+    _ body: (ShardedDeployment) async throws -> Void
+) async throws {
     try await withTestDirectory(name) { directory in
         let cluster = try await ShardedCluster.start(ShardedClusterOptions(shards: 2, members: 3), in: directory)
-        let sharded = try await ShardedDeployment.start(beside: cluster, in: directory)
+        let sharded = try await ShardedDeployment.start(
+            beside: cluster,
+            in: directory,
+            repository: repository,
+            configuration: configuration,
+            storageSecret: storageSecret,
+            coordinatorArguments: coordinatorArguments
+        )
         do {
             try await body(sharded)
         } catch {

@@ -1,4 +1,4 @@
-/// What tests and the demonstration do alike with the agents of a deployment.
+/// What tests and the demonstration do alike with the sessions and agents of a deployment.
 extension Deployment {
     /// Waits until the coordinator hears from every one of these agents.
     ///
@@ -14,6 +14,24 @@ extension Deployment {
     public func connectedAgents() async throws -> [JSONValue] {
         let status = try await json("status")
         return status["targets"].elements.flatMap { $0["agents"].elements }.filter { $0["connected"] == .bool(true) }
+    }
+
+    /// Starts a backup and returns its session's name.
+    public func startBackup() async throws -> String {
+        let session = try await json("backup", "shop")
+        guard let name = session["name"].string else { throw TestSupportError("backup printed no name: \(session)") }
+        return name
+    }
+
+    /// Waits until a session has ended and returns it.
+    public func waitForEnd(of session: String, within limit: Duration = .seconds(120)) async throws -> JSONValue {
+        try await eventually("session \(session) ends", within: limit, every: .milliseconds(200)) {
+            let view = try await json("describe", session)
+            guard let phase = view["phase"].string, ["Succeeded", "Failed", "Cancelled"].contains(phase) else {
+                return nil
+            }
+            return view
+        }
     }
 
     /// Ends these agents, all at once, and then the coordinator; the databases go on.

@@ -13,21 +13,27 @@ public final class ShardedDeployment: Sendable {
     /// - Parameters:
     ///   - cluster: a running one.
     ///   - directory: where objects, state and logs go.
+    ///   - repository: see `Deployment`.
     ///   - configuration: see `Deployment`.
-    ///   - agentSettings: see `Deployment`.
+    ///   - storageSecret: see `Deployment`.
+    ///   - coordinatorArguments: see `Deployment`.
     /// - Returns: the running deployment, whose agents are called `cfg-0`, `rsa-0` … as their pods.
     /// - Throws: `TestSupportError`, with the log of whoever did not start.
     public static func start(
         beside cluster: ShardedCluster,
         in directory: TestDirectory,
+        repository: String? = nil,
         configuration: String = "",
-        agentSettings: [String: String] = [:]
+        storageSecret: [String: String] = [:],
+        coordinatorArguments: [String] = []
     ) async throws -> ShardedDeployment {
         let deployment = try Deployment(
             in: directory,
             binaries: .beside(),
+            repository: repository,
             configuration: configuration,
-            agentSettings: agentSettings
+            storageSecret: storageSecret,
+            coordinatorArguments: coordinatorArguments
         )
         try await deployment.startCoordinator()
         var agents: [String: [Server]] = [:]
