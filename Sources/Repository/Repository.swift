@@ -41,12 +41,14 @@ public final class Repository: Sendable {
     ///   - store: where to.
     ///   - password: what opens it from now on.
     ///   - kdf: how hard it is to try passwords.
+    ///   - keys: where its key is kept for those who open it again.
     /// - Returns: the repository, open.
     /// - Throws: `RepositoryError` with code `.alreadyInitialized` when there is one, or a part of one.
     public static func initialize(
         at store: any ObjectStore,
         password: RepositoryPassword,
-        kdf: KDFParameters = .standard
+        kdf: KDFParameters = .standard,
+        keys: KeyRing? = nil
     ) async throws -> Repository {
         try await refuseExisting(at: store)
         let master = try MasterKey.random()
@@ -69,6 +71,7 @@ public final class Repository: Sendable {
                 cause: error
             )
         }
+        keys?.keep(master, of: keyID, password)
         return Repository(store: store, key: master, configuration: configuration)
     }
 
@@ -101,9 +104,18 @@ public final class Repository: Sendable {
 
     /// Opens a repository.
     ///
+    /// - Parameters:
+    ///   - store: where it is.
+    ///   - password: what opens it.
+    ///   - keys: keys that were derived before, for those who open the same repositories again and again.
+    /// - Returns: the repository, open.
     /// - Throws: `RepositoryError` with code `.notARepository`, `.wrongPassword`, `.unsupportedVersion`, `.damaged`
     ///   or `.storage`.
-    public static func open(at store: any ObjectStore, password: RepositoryPassword) async throws -> Repository {
+    public static func open(
+        at store: any ObjectStore,
+        password: RepositoryPassword,
+        keys: KeyRing? = nil
+    ) async throws -> Repository {
         let stored: [UInt8]
         do {
             stored = try await store.get(configurationPath)
@@ -115,7 +127,7 @@ public final class Repository: Sendable {
         } catch {
             throw RepositoryError(.storage, "can't open the repository in \(store.location)", cause: error)
         }
-        let (master, json) = try await findKey(at: store, password: password, configuration: stored)
+        let (master, json) = try await findKey(at: store, password: password, configuration: stored, keys)
         let configuration: Configuration
         do {
             configuration = try Configuration(json: json)
@@ -142,7 +154,8 @@ public final class Repository: Sendable {
     private static func findKey(
         at store: any ObjectStore,
         password: RepositoryPassword,
-        configuration: [UInt8]
+        configuration: [UInt8],
+        _ keys: KeyRing?
     ) async throws -> (MasterKey, json: [UInt8]) {
         let files = try await store.files(.key)
         guard !files.isEmpty else {
@@ -155,8 +168,11 @@ public final class Repository: Sendable {
         var isOpened = false
         for file in files.prefix(20) {
             do {
-                let json = try await store.read(.key, file.id)
-                guard let master = try await KeyFile(json: json).open(password) else { continue }
+                let known = keys?.key(of: file.id, password)
+                let json = known == nil ? try await store.read(.key, file.id) : []
+                let opened = known == nil ? try await KeyFile(json: json).open(password) : known
+                guard let master = opened else { continue }
+                keys?.keep(master, of: file.id, password)
                 let context = try CryptoContext(master, level: 1)
                 if let json = try configuration.withUnsafeBytes({ try context.open($0) }) { return (master, json) }
                 isOpened = true

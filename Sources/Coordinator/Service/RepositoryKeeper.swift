@@ -14,6 +14,7 @@ final class RepositoryKeeper: Sendable {
     }
 
     private let secrets: any SecretSource
+    private let keys = KeyRing()
     /// Lock files by session, then by group.
     private let held = Mutex<[ResourceKey: [String: Held]]>([:])
 
@@ -128,13 +129,13 @@ final class RepositoryKeeper: Sendable {
         mayInitialize: Bool
     ) async throws -> Repository {
         do {
-            return try await Repository.open(at: place, password: password)
+            return try await Repository.open(at: place, password: password, keys: keys)
         } catch let error as RepositoryError where error.code == .notARepository && mayInitialize {
             do {
-                return try await Repository.initialize(at: place, password: password)
+                return try await Repository.initialize(at: place, password: password, keys: keys)
             } catch let failure as RepositoryError where failure.code == .alreadyInitialized {
                 // Somebody was faster, or parts of a repository are there: what opening says is the better sentence.
-                return try await Repository.open(at: place, password: password)
+                return try await Repository.open(at: place, password: password, keys: keys)
             }
         }
     }
@@ -181,7 +182,11 @@ final class RepositoryKeeper: Sendable {
             let own = StorageLayout.lockHost(session: session.key.name)
             for group in session.groups {
                 let name = group.source?.group ?? group.name
-                let repository = try await Repository.open(at: self.place(name, session, store), password: password)
+                let repository = try await Repository.open(
+                    at: self.place(name, session, store),
+                    password: password,
+                    keys: self.keys
+                )
                 let lock: RepositoryLock
                 if let left = try await repository.locks().last(where: { $0.hostname == own }) {
                     lock = try await repository.refreshLock(left)
@@ -212,7 +217,7 @@ final class RepositoryKeeper: Sendable {
             for group in session.groups {
                 let place = self.place(group.source?.group ?? group.name, session, store)
                 do {
-                    let repository = try await Repository.open(at: place, password: password)
+                    let repository = try await Repository.open(at: place, password: password, keys: self.keys)
                     let own = StorageLayout.lockHost(session: session.key.name)
                     _ = try await repository.removeStaleLocks { $0.hostname == own }
                 } catch let error as RepositoryError where error.code == .notARepository {

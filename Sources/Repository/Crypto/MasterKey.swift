@@ -1,4 +1,5 @@
 import CCrypto
+import Dispatch
 
 /// The key that a repository's blobs and files are sealed with (restic design.rst, "Keys, Encryption and MAC").
 ///
@@ -68,8 +69,19 @@ public struct KDFParameters: Sendable, Equatable {
     var memory: Int { 128 * n * r }
 
     /// Derives the key that opens a key file.
-    @concurrent
+    ///
+    /// On threads of its own and on half of the cores at most: when hundreds of repositories are opened at once, whoever
+    /// else uses Swift's pool must not wait for minutes.
     func derive(_ password: [UInt8], salt: [UInt8]) async throws -> MasterKey {
+        try Task.checkCancellation()
+        return try await withCheckedThrowingContinuation { continuation in
+            DerivationQueues.next().async {
+                continuation.resume(with: Result { try deriveNow(password, salt: salt) })
+            }
+        }
+    }
+
+    private func deriveNow(_ password: [UInt8], salt: [UInt8]) throws -> MasterKey {
         // The limits keep a forged key file from taking all memory or days; restic's own largest is 60 MiB.
         guard n > 1, n & (n - 1) == 0, n <= 1 << 24, r >= 1, r <= 64, p >= 1, p <= 1024, memory <= 1 << 30 else {
             throw RepositoryError(
