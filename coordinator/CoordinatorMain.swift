@@ -91,6 +91,7 @@ struct CoordinatorMain: AsyncParsableCommand {
     }
 
     func run() async throws {
+        Self.raiseFileLimit()
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         var logger = Logger(label: "remora-coordinator")
         logger.logLevel = Logger.Level(rawValue: logLevel) ?? .info
@@ -128,6 +129,16 @@ struct CoordinatorMain: AsyncParsableCommand {
             Self.tell("unexpected failure: \(error)")
             throw ExitCode(70)
         }
+    }
+
+    /// As many open files as the system allows: every agent that waits is one, and shells begin with 1024.
+    private static func raiseFileLimit() {
+        var limit = rlimit()
+        let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        guard getrlimit(files, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
+        limit.rlim_cur = limit.rlim_max
+        // Refused: then it is as it was, and connections beyond it are told so in the log.
+        setrlimit(files, &limit)
     }
 
     private static func tell(_ text: String) {

@@ -12,8 +12,8 @@ struct ObjectState: Sendable {
 
 // What goes on as long as the coordinator runs.
 extension CoordinatorService {
-    /// How often time is looked at.
-    private static let tick = Duration.seconds(1)
+    /// How often time is looked at, in milliseconds.
+    private static let tickMs: Int64 = 1000
     /// How often the objects' files are looked at.
     private static let objectsInterval = Duration.seconds(2)
     /// How often restic lock files are renewed (`restic`: stale after 30 minutes).
@@ -26,7 +26,10 @@ extension CoordinatorService {
     }
 
     func ticks() async {
-        while await pause(Self.tick) { await conductor.tick() }
+        // With the seconds of the clock: a schedule's minute begins with one.
+        while await pause(.milliseconds(Self.tickMs - conductor.clock().unixMs % Self.tickMs)) {
+            await conductor.tick()
+        }
     }
 
     /// Reads objects again when their files change.

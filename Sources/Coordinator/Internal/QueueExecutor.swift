@@ -10,4 +10,9 @@ final class QueueExecutor: SerialExecutor {
         let job = UnownedJob(job)
         queue.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
     }
+
+    /// Runs `body` when everything has been run that waits now.
+    func behindOthers(_ body: @escaping @Sendable () -> Void) { queue.async(execute: body) }
+
+    func checkIsolated() { dispatchPrecondition(condition: .onQueue(queue)) }
 }

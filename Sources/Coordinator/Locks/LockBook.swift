@@ -85,17 +85,20 @@ struct LockBook: Sendable, Hashable {
     /// - Parameters:
     ///   - now: the coordinator's clock.
     ///   - timings: leases and graces.
+    ///   - target: whose locks are looked at; nil: all.
     ///   - isComplete: whether a job has told how it ended.
     ///   - agents: the agents of a target.
     /// - Returns: what has changed; ``keep(_:)`` makes it count.
     mutating func watch(
         _ now: Timestamp,
         _ timings: SessionTimings,
+        of target: ResourceKey? = nil,
         isComplete: (String) -> Bool,
         agents: (ResourceKey) -> [AgentSnapshot]
     ) -> [Change] {
         var changes: [Change] = []
-        for (id, known) in open.sorted(by: { $0.key < $1.key }) {
+        let wanted = open.filter { target == nil || $0.value.target == target }
+        for (id, known) in wanted.sorted(by: { $0.key < $1.key }) {
             var record = known
             let decision = LockLedger.decide(
                 record,

@@ -21,7 +21,7 @@ extension AgentAPI {
             headers: headers,
             body: ResponseBody { writer in
                 // Begun and ended in the same place: whatever breaks, no poll is counted for ever.
-                try await conductor.checkinBegan(message, agentID: agentID)
+                try await conductor.together { try $0.checkinBegan(message, agentID: agentID) }
                 do {
                     let out = WriterBox(writer)
                     let document = try await body.consumeWithCancellationOnInboundClose { _ in

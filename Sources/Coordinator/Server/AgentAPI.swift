@@ -28,15 +28,17 @@ struct AgentAPI: Sendable {
         jobs.post("heartbeat") { request, context in
             let agent = try await authenticate(request)
             let message = try await Answers.message(HeartbeatRequest.self, request)
+            let jobID = try job(context)
             return try Answers.json(
-                try await conductor.heartbeat(jobID: try job(context), agentID: agent.agentID, message)
+                try await conductor.together { try $0.heartbeat(jobID: jobID, agentID: agent.agentID, message) }
             )
         }
         jobs.patch("log") { request, context in try await appendLog(request, try job(context)) }
         jobs.post("credentials") { request, context in
             let agent = try await authenticate(request)
             let message = try await Answers.message(FencedRequest.self, request)
-            let plan = try await conductor.plan(jobID: try job(context), agentID: agent.agentID, message)
+            let jobID = try job(context)
+            let plan = try await conductor.together { try $0.plan(jobID: jobID, agentID: agent.agentID, message) }
             do {
                 return try Answers.json(try keeper.credentials(of: plan))
             } catch let error as StorageFailure {
@@ -46,8 +48,9 @@ struct AgentAPI: Sendable {
         jobs.post("prepare-commit") { request, context in
             let agent = try await authenticate(request)
             let message = try await Answers.message(PrepareCommitRequest.self, request)
+            let jobID = try job(context)
             return try Answers.json(
-                try await conductor.prepareCommit(jobID: try job(context), agentID: agent.agentID, message)
+                try await conductor.together { try $0.prepareCommit(jobID: jobID, agentID: agent.agentID, message) }
             )
         }
         jobs.post("complete") { request, context in try await complete(request, try job(context)) }
@@ -99,7 +102,7 @@ struct AgentAPI: Sendable {
             )
         }
         try validate(message)
-        var response = try await conductor.register(message)
+        var response = try await conductor.together { try $0.register(message) }
         response.sessionTtlSeconds = Int(Self.tokenSeconds)
         response.sessionToken = try tokens.make(
             SessionTokens.Payload(
@@ -163,7 +166,7 @@ struct AgentAPI: Sendable {
         case .full:
             throw RequestError(status: 413, code: "logFull", message: "the log of this job is as long as it may be")
         case .done(let end):
-            try await conductor.logArrived(jobID: jobID, agentID: agent.agentID, end: end)
+            try await conductor.together { try $0.logArrived(jobID: jobID, agentID: agent.agentID, end: end) }
             conductor.bell.ring(Conductor.sessionBell(owner.session))
             return try Answers.json(
                 LogResponse(nextOffset: end, updateIntervalMs: await conductor.logIntervalMs(job: jobID)),
@@ -189,7 +192,10 @@ struct AgentAPI: Sendable {
         let message = try await Answers.message(CompleteRequest.self, request)
         var end: Int64 = 0
         if let owner = await conductor.owner(of: jobID) { end = await logs.end(owner.session, jobID) }
-        let missing = try await conductor.complete(jobID: jobID, agentID: agent.agentID, message, logEnd: end)
+        let known = end
+        let missing = try await conductor.together {
+            try $0.complete(jobID: jobID, agentID: agent.agentID, message, logEnd: known)
+        }
         if let missing {
             return try Answers.json(LogResponse(nextOffset: missing, updateIntervalMs: 0), status: 202)
         }

@@ -22,8 +22,9 @@ extension Conductor {
     static let silenceMs: Int64 = 60_000
     /// After a start, agents that are known are waited for at most so long before members are chosen.
     private static let settleMs: Int64 = 15_000
-    /// An agent's status is stored when it matters, and at most this often otherwise.
-    private static let agentSaveMs: Int64 = 30_000
+    /// An agent's status is stored when it matters, and at most this often otherwise: after a start it is only what is
+    /// shown of agents that don't come back, and each commit is a write that the disk must confirm.
+    private static let agentSaveMs: Int64 = 300_000
     /// An agent that was gone for so long is forgotten.
     private static let forgetMs: Int64 = 7 * 86_400_000
 
@@ -82,7 +83,7 @@ extension Conductor {
         state.isHeard = true
         state.savedAt = now
         state.openPolls = fleet[agentID]?.openPolls ?? 0
-        fleet[agentID] = state
+        place(state)
         if old?.incarnation != request.incarnation {
             logger.info(
                 "agent \(record.namespace)/\(record.pod) of \(record.target) registered (version \(record.version))"
@@ -158,12 +159,26 @@ extension Conductor {
     private func lookAround(target: ResourceKey, _ now: Timestamp) {
         guard !isDraining else { return }
         for key in active.values.filter({ $0.target == target }).map(\.key).sorted() { observe(key, now) }
-        watchLocks(now)
+        watchLocks(now, of: target)
+    }
+
+    /// Keeps what is known of an agent, whose target may be another one than before.
+    func place(_ state: AgentState) {
+        let agentID = state.record.agentID
+        if let old = fleet[agentID]?.record.target, old != state.record.target {
+            fleetOfTarget[old]?.remove(agentID)
+        }
+        fleet[agentID] = state
+        fleetOfTarget[state.record.target, default: []].insert(agentID)
+    }
+
+    private func fleet(of target: ResourceKey) -> [AgentState] {
+        fleetOfTarget[target, default: []].compactMap { fleet[$0] }
     }
 
     /// The agents of a target, as the machine sees them.
     func agents(of target: ResourceKey, _ now: Timestamp) -> [AgentSnapshot] {
-        fleet.values.filter { $0.record.target == target }
+        fleet(of: target)
             .map { state in
                 AgentSnapshot(
                     agentID: state.record.agentID,
@@ -182,7 +197,7 @@ extension Conductor {
     /// Whether all agents that may come back after a start have done so, or have had the time.
     func isSettled(_ target: ResourceKey, _ now: Timestamp) -> Bool {
         if now >= identity.startedAt.adding(milliseconds: Self.settleMs) { return true }
-        let known = fleet.values.filter { $0.record.target == target && !$0.record.isGone }
+        let known = fleet(of: target).filter { !$0.record.isGone }
         return !known.isEmpty && known.allSatisfy { $0.isHeard && $0.record.memberSeen != nil }
     }
 
@@ -192,6 +207,7 @@ extension Conductor {
             do {
                 try store.remove(agent: agentID)
                 fleet[agentID] = nil
+                fleetOfTarget[state.record.target]?.remove(agentID)
             } catch {
                 logger.warning("\(error)")
             }

@@ -4,10 +4,15 @@ import Logging
 // The ledger of locks and balancers: each has a second deadline here.
 extension Conductor {
     /// Ends locks that are gone, and has those released whose agents don't do it.
-    func watchLocks(_ now: Timestamp) {
+    ///
+    /// - Parameters:
+    ///   - now: the coordinator's clock.
+    ///   - target: whose locks are looked at; nil: all.
+    func watchLocks(_ now: Timestamp, of target: ResourceKey? = nil) {
         let changes = locks.watch(
             now,
             timings,
+            of: target,
             isComplete: { attempt(of: $0)?.outcome != nil },
             agents: { agents(of: $0, now) }
         )
@@ -29,7 +34,7 @@ extension Conductor {
                 logger.error("\(error)")
             }
             locks.keep(record)
-            for release in record.releases { bell.ring(release.agentID) }
+            for release in record.releases { ring(release.agentID) }
         }
     }
 
@@ -77,7 +82,7 @@ extension Conductor {
         }
         try store.save(record)
         locks.keep(record)
-        if let release { bell.ring(release.agentID) }
+        if let release { ring(release.agentID) }
     }
 
     /// Locks for people, newest first: those that are open as they are now, then those that ended.

@@ -23,18 +23,25 @@ actor Conductor {
     nonisolated let identity: Identity
     nonisolated let timings: SessionTimings
     nonisolated let logger: Logger
-    private nonisolated let executor = QueueExecutor(label: "remora.conductor")
+    nonisolated let executor = QueueExecutor(label: "remora.conductor")
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     let store: any Store
     let clock: @Sendable () -> Timestamp
-    private let work: AsyncStream<Work>.Continuation
+    let work: AsyncStream<Work>.Continuation
+
+    /// Calls whose commit comes next.
+    var waiting: [WaitingCall] = []
+    /// What is to be told when the open transaction has become durable; nil while there is none.
+    var announcements: Announcements?
 
     var active: [ResourceKey: SessionState] = [:]
     /// Sessions that ended lately: their agents may still repeat themselves.
     var recent: [ResourceKey: SessionState] = [:]
     var sessionOfJob: [String: ResourceKey] = [:]
     var fleet: [String: AgentState] = [:]
+    /// Ids of the agents of each target in `fleet`.
+    var fleetOfTarget: [ResourceKey: Set<String>] = [:]
     var locks = LockBook()
     var objects = ObjectSet()
     var objectProblems: [String] = []
@@ -45,8 +52,8 @@ actor Conductor {
     /// Sessions that history let go; their local logs go next.
     var forgotten: [SessionState] = []
     /// Which members the newest good backups were read from, by target and group; filled when first asked for.
-    private var lastDumped: [ResourceKey: [String: String]] = [:]
-    private var volatileSavedAt: [ResourceKey: Timestamp] = [:]
+    var lastDumped: [ResourceKey: [String: String]] = [:]
+    var volatileSavedAt: [ResourceKey: Timestamp] = [:]
 
     /// Progress is stored at most this often; everything else at once.
     private static let progressSaveMs: Int64 = 10_000
@@ -73,7 +80,7 @@ actor Conductor {
 
     /// Takes up what an earlier process left: sessions go on where they were, leases count from now.
     func start() throws {
-        for record in try store.agents() { fleet[record.agentID] = AgentState(record: record) }
+        for record in try store.agents() { place(AgentState(record: record)) }
         for var lock in try store.locks(onlyOpen: true, limit: 10_000) {
             // Silence counts from now: agents could not report while nobody listened.
             lock.lastReport = clock()
@@ -89,7 +96,7 @@ actor Conductor {
             index(session)
             apply(.restarted, to: session.key)
             guard let session = active[session.key] else { continue }
-            for effect in SessionMachine.resume(session) { work.yield(Work(session: session, effect: effect)) }
+            for effect in SessionMachine.resume(session) { begin(Work(session: session, effect: effect)) }
             logger.notice("taking up session \(session.key) (\(session.phase.rawValue))")
         }
     }
@@ -137,7 +144,7 @@ actor Conductor {
         for event in events { log(event, after) }
         for effect in transition.effects {
             if case .record = effect { continue }
-            work.yield(Work(session: after, effect: effect))
+            begin(Work(session: after, effect: effect))
         }
         return transition.answer
     }
@@ -155,8 +162,8 @@ actor Conductor {
         index(after)
         guard after != before else { return }
         let agents = Set((before.groups + after.groups).flatMap { $0.attempts.map(\.agentID) })
-        for agent in agents { bell.ring(agent) }
-        bell.ring(Self.sessionBell(key))
+        for agent in agents { ring(agent) }
+        ring(Self.sessionBell(key))
     }
 
     private func log(_ event: SessionEventView, _ session: SessionState) {
@@ -174,8 +181,19 @@ actor Conductor {
 
     // MARK: Time
 
-    /// A look around: everything that depends on time alone.
+    /// A look around: everything that depends on time alone, in one commit.
     func tick() {
+        let look = WaitingCall(
+            perform: { conductor in
+                conductor.lookAtTime()
+                return {}
+            },
+            fail: { _ in }
+        )
+        commit([look])
+    }
+
+    private func lookAtTime() {
         guard !isDraining else { return }
         let now = clock()
         watchSchedules(now)

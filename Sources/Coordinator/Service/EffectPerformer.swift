@@ -38,8 +38,14 @@ struct EffectPerformer: Sendable {
         }
         // A coordinator that is shutting down leaves the state as it is; the next one begins this effect again.
         guard !Task.isCancelled else { return }
-        await conductor.apply(event, to: key)
-        await conductor.observe(key, conductor.clock())
+        do {
+            try await conductor.together { conductor in
+                conductor.apply(event, to: key)
+                conductor.observe(key, conductor.clock())
+            }
+        } catch {
+            logger.error("session \(key): \(error)")
+        }
         for old in await conductor.takeForgotten() {
             do {
                 try await logs.remove(old.key)

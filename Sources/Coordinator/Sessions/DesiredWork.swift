@@ -11,7 +11,8 @@ enum DesiredWork {
         timings: SessionTimings
     ) -> [DesiredJob] {
         var jobs: [DesiredJob] = []
-        for session in sessions.sorted(by: { $0.key < $1.key }) {
+        let own = sessions.filter { $0.groups.contains { $0.live?.agentID == agentID } }
+        for session in own.sorted(by: { $0.key < $1.key }) {
             for group in session.groups {
                 guard let attempt = group.live, attempt.agentID == agentID, let work = make(session, group, attempt)
                 else { continue }

@@ -61,7 +61,16 @@ final class SQLiteStore: Store {
 
     private func write<Value>(_ what: String, _ body: (Database) throws -> Value) throws -> Value {
         do {
-            return try pool.write(body)
+            // Within a greater transaction it is a part that can be taken back by itself.
+            return try pool.unsafeReentrantWrite { database in
+                var value: Value?
+                try database.inSavepoint {
+                    value = try body(database)
+                    return .commit
+                }
+                guard let value else { throw StoreError(description: "nothing was done") }
+                return value
+            }
         } catch {
             throw StoreError(description: "can't store \(what): \(error); check the state directory's free space")
         }
@@ -69,10 +78,15 @@ final class SQLiteStore: Store {
 
     private func read<Value>(_ what: String, _ body: (Database) throws -> Value) throws -> Value {
         do {
-            return try pool.read(body)
+            // Within a transaction, what that has written is seen.
+            return try pool.unsafeReentrantRead(body)
         } catch {
             throw StoreError(description: "can't read \(what): \(error)")
         }
+    }
+
+    func together(_ body: () throws -> Void) throws {
+        try write("several changes at once") { _ in try body() }
     }
 
     // MARK: Epoch and keys

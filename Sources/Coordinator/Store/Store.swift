@@ -2,10 +2,13 @@ import BackupModel
 
 /// What the coordinator must not forget.
 ///
-/// Every call is durable when it returns.
+/// Every call is durable when it returns; those within ``Store/together(_:)`` when that does.
 ///
 /// Implementations: ``SQLiteStore``; the Kubernetes API later. One conformance suite proves them.
 protocol Store: Sendable {
+    /// Runs `body`, whose calls become durable all at once when it returns, or not at all when it throws.
+    func together(_ body: () throws -> Void) throws
+
     /// The next epoch: greater than every one before, and at least `minimum`.
     func nextEpoch(atLeast minimum: Int64) throws -> Int64
     /// A secret key of this coordinator, made once and kept.

@@ -106,6 +106,37 @@ import Testing
         }
     }
 
+    @Test("changes made together are all durable or none, and are seen while they are made")
+    func together() throws {
+        try withStore { (store, path) throws in
+            let key = ResourceKey(namespace: "shop", name: "hourly")
+            var seen: Timestamp?
+            var failure: (any Error)?
+            do {
+                try store.together {
+                    try store.setLastHandled(key, Timestamp(unixSeconds: 5))
+                    seen = try store.lastHandled(key)
+                    throw StoreError(description: "changed my mind")
+                }
+            } catch {
+                failure = error
+            }
+            #expect(failure is StoreError)
+            #expect(seen == Timestamp(unixSeconds: 5))
+            #expect(try store.lastHandled(key) == nil)
+            var areNew: [Bool] = []
+            try store.together {
+                try store.setLastHandled(key, Timestamp(unixSeconds: 6))
+                areNew.append(try store.insert(session("a", at: 1), events: []))
+                areNew.append(try store.insert(session("a", at: 2), events: []))
+            }
+            #expect(areNew == [true, false])
+            let again = try SQLiteStore(path: path)
+            #expect(try again.lastHandled(key) == Timestamp(unixSeconds: 6))
+            #expect(try again.sessions(SessionFilter()).count == 1)
+        }
+    }
+
     @Test("a place that can't hold the state is told in a sentence")
     func unusable() {
         let error = #expect(throws: StoreError.self) { try SQLiteStore(path: "/nowhere/at/all/state.sqlite") }
