@@ -1,5 +1,5 @@
 # Thin: each target is a line or two that a person could type. `make demo` and `make test` need nothing before them.
-.PHONY: demo test unit simulate end-to-end build release bench deps format lint clean
+.PHONY: demo test unit simulate end-to-end build release bench bench-fleet deps format lint clean
 
 # A real replica set, backed up beside its members, destroyed, restored, proven equal. KEEP=1 leaves it running.
 demo: deps release
@@ -32,9 +32,18 @@ build:
 release:
 	swift build -c release
 
-# Speed and memory against the floors and against restic, as ratios of one run (DOCUMENTS=1000000).
+# Speed and memory against the floors and against restic, as ratios of one run (DOCUMENTS=1000000), then the fleet.
 bench: deps release
 	@.build/release/remora-benchmark $(DOCUMENTS)
+	@$(fleet)
+
+# The coordinator with a fleet of played agents on loopback, AGENTS of them (at most 5000) in replica sets of MEMBERS:
+# how soon jobs begin, what an agent that waits costs, what happens after a crash. About ten minutes.
+AGENTS ?= 1000
+MEMBERS ?= 3
+fleet = .build/release/remora-benchmark-fleet $(AGENTS) $(MEMBERS)
+bench-fleet: release
+	@$(fleet)
 
 # What building, testing and the demonstration need (Debian packages; test servers into .tools/venv).
 deps:

@@ -50,6 +50,7 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1", traits: []),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
@@ -102,7 +103,17 @@ let package = Package(
 
         library("TestSupport", ["CMongoC"], path: "Tests/Support"),
         program("remora-demo", ["TestSupport"], path: "Tests/Demo"),
-        program("remora-benchmark", ["TestSupport", "CCrypto", "CZstd", "CPlatform"], path: "benchmarks"),
+        program("remora-benchmark", ["TestSupport", "CCrypto", "CZstd", "CPlatform"], path: "benchmarks/Backup"),
+        program(
+            "remora-benchmark-fleet",
+            [
+                "TestSupport", "Agent", "BackupModel",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            path: "benchmarks/Fleet"
+        ),
         tests("SupportTests", ["TestSupport"]),
         tests("BSONTests", ["BSON"]),
         tests("HTTPClientTests", ["HTTPClient", "TestSupport"]),

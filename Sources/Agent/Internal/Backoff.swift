@@ -46,16 +46,19 @@ struct Backoff: Sendable {
 }
 
 /// When to call the coordinator again after the check-in failed.
-struct ReconnectPolicy: Sendable {
+package struct ReconnectPolicy: Sendable {
     /// Failures in a row after which the coordinator is believed to be away, with every other agent waiting too.
     static let failuresUntilAway = 3
 
     /// The spread that the coordinator asked for.
-    var spread: Duration = .seconds(5)
+    package var spread: Duration = .seconds(5)
     private var backoff = Backoff()
 
+    /// Nothing has failed yet.
+    package init() {}
+
     /// What kind of failure it was.
-    enum Failure: Sendable {
+    package enum Failure: Sendable {
         /// The session token isn't good any more: the first time, registering again is all there is to do.
         case unauthorized
         /// Anything that may pass, with the wait asked for.
@@ -65,10 +68,10 @@ struct ReconnectPolicy: Sendable {
     }
 
     /// A call succeeded.
-    mutating func succeed() { backoff.succeed() }
+    package mutating func succeed() { backoff.succeed() }
 
     /// How long to wait now.
-    mutating func delay(
+    package mutating func delay(
         after failure: Failure,
         using generator: inout some RandomNumberGenerator
     ) -> Duration {
