@@ -12,7 +12,12 @@ enum Interruption {
         ended: CommandFailure,
         _ body: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {
-        let task = Task { try await body() }
+        // Nothing is begun before a signal would be heard: it would end the process with whatever that holds.
+        let (begin, gate) = AsyncStream.makeStream(of: Void.self)
+        let task = Task {
+            for await _ in begin {}
+            return try await body()
+        }
         let sources = [SIGINT, SIGTERM].map { number in
             // The source hears signals even while their default action is off.
             signal(number, SIG_IGN)
@@ -24,10 +29,12 @@ enum Interruption {
             source.resume()
             return source
         }
+        gate.finish()
         defer {
             for (source, number) in zip(sources, [SIGINT, SIGTERM]) {
                 source.cancel()
-                signal(number, SIG_DFL)
+                // Signals often come twice, to the process and to its group: the second must not cut off what is said.
+                if !task.isCancelled { signal(number, SIG_DFL) }
             }
         }
         return try await withTaskCancellationHandler {
