@@ -137,12 +137,13 @@ struct LockBook: Sendable, Hashable {
 
     /// The releases that an agent is to carry out.
     func releases(for agentID: String) -> [(record: LockRecord, release: LockRecord.Release)] {
-        open.values.sorted { $0.id < $1.id }.compactMap { record in
+        let own = open.values.compactMap { record -> (record: LockRecord, release: LockRecord.Release)? in
             guard let release = record.releases.last, release.endedAt == nil, release.agentID == agentID else {
                 return nil
             }
             return (record, release)
         }
+        return own.sorted { $0.record.id < $1.record.id }
     }
 }
 

@@ -21,6 +21,7 @@ extension Conductor {
     /// What a commit that failed takes back.
     private struct Memory {
         var active: [ResourceKey: SessionState]
+        var whereabouts: Whereabouts
         var recent: [ResourceKey: SessionState]
         var sessionOfJob: [String: ResourceKey]
         var fleet: [String: AgentState]
@@ -37,6 +38,7 @@ extension Conductor {
         get {
             Memory(
                 active: active,
+                whereabouts: whereabouts,
                 recent: recent,
                 sessionOfJob: sessionOfJob,
                 fleet: fleet,
@@ -51,6 +53,7 @@ extension Conductor {
         }
         set {
             active = newValue.active
+            whereabouts = newValue.whereabouts
             recent = newValue.recent
             sessionOfJob = newValue.sessionOfJob
             fleet = newValue.fleet

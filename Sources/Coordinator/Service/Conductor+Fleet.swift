@@ -35,15 +35,13 @@ extension Conductor {
     var reconnectSpreadMs: Int { max(5000, fleet.count * 5) }
 
     /// Interval of heartbeats: about 100 a second in total, but never so long that a lost one ends a lease.
-    var heartbeatMs: Int { max(Int(timings.heartbeatMs), min(Int(timings.leaseMs / 3), liveJobs * 10)) }
+    var heartbeatMs: Int { max(Int(timings.heartbeatMs), min(Int(timings.leaseMs / 3), whereabouts.liveJobs * 10)) }
 
     /// When a running job should report again.
     ///
     /// Every second while there are few, so that a person who watches sees it
     /// move; ten reports a second in all while there are more; never later than its heartbeat.
-    var reportMs: Int { min(heartbeatMs, max(1000, liveJobs * 100)) }
-
-    private var liveJobs: Int { active.values.reduce(0) { $0 + $1.groups.count { $0.live != nil } } }
+    var reportMs: Int { min(heartbeatMs, max(1000, whereabouts.liveJobs * 100)) }
 
     /// Takes a registration; the caller has checked the enrolment secret.
     func register(_ request: RegisterRequest) throws -> RegisterResponse {
@@ -158,7 +156,7 @@ extension Conductor {
     /// Lets sessions of a target see at once what an agent has just told.
     private func lookAround(target: ResourceKey, _ now: Timestamp) {
         guard !isDraining else { return }
-        for key in active.values.filter({ $0.target == target }).map(\.key).sorted() { observe(key, now) }
+        for key in whereabouts.sessions(of: target).sorted() { observe(key, now) }
         watchLocks(now, of: target)
     }
 
@@ -172,7 +170,8 @@ extension Conductor {
         fleetOfTarget[state.record.target, default: []].insert(agentID)
     }
 
-    private func fleet(of target: ResourceKey) -> [AgentState] {
+    /// What is known of a target's agents.
+    func fleet(of target: ResourceKey) -> [AgentState] {
         fleetOfTarget[target, default: []].compactMap { fleet[$0] }
     }
 
@@ -220,7 +219,7 @@ extension Conductor {
     func desiredDocument(agentID: String) -> DesiredDocument {
         let jobs = DesiredWork.jobs(
             for: agentID,
-            in: active.values,
+            in: whereabouts.sessions(of: agentID).compactMap { active[$0] },
             releases: locks.releases(for: agentID),
             now: clock(),
             timings: timings

@@ -42,7 +42,7 @@ extension Conductor {
             requestedBy: request.requestedBy
         )
         let target = ResourceKey(namespace: key.namespace, name: plan.target)
-        let older = active.values.filter { $0.target == target }
+        let older = sessions(of: target)
         let good = SessionFilter(kind: .backup, target: target, phase: .succeeded, limit: 1)
         return BackupForecast(
             plan: plan,
@@ -120,6 +120,7 @@ extension Conductor {
             recent[session.key] = session
         } else {
             active[session.key] = session
+            whereabouts.note(session, before: nil)
             logger.info("session \(session.key): created \(by)")
             observe(session.key, session.created)
         }
@@ -189,7 +190,7 @@ extension Conductor {
         let session = ResourceKey(namespace: key.namespace, name: name)
         let target = ResourceKey(namespace: key.namespace, name: plan.target)
         let now = clock()
-        if let other = active.values.filter({ $0.target == target }).min(by: { $0.created < $1.created }) {
+        if let other = sessions(of: target).min(by: { $0.created < $1.created }) {
             let message = "session \(other.key) was still under way on the same target"
             let skipped = SessionState.skipped(
                 key: session,

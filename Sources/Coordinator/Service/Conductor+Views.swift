@@ -77,8 +77,8 @@ extension Conductor {
             .phase
         view.nextRun = configurations.filter { $0.spec.paused != true }
             .compactMap { scheduleCache[$0.key]?.next }.min()
-        let jobs = active.values.flatMap { $0.groups.compactMap(\.live) }
-        for state in fleet.values.filter({ $0.record.target == key }).sorted(by: { $0.record.pod < $1.record.pod }) {
+        let jobs = sessions(of: key).flatMap { $0.groups.compactMap(\.live) }
+        for state in fleet(of: key).sorted(by: { $0.record.pod < $1.record.pod }) {
             view.agents.append(agent(state, jobs.first { $0.agentID == state.record.agentID }?.jobID, now))
         }
         view.problems = problems(configurations, view, now)

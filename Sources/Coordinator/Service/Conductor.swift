@@ -36,6 +36,8 @@ actor Conductor {
     var announcements: Announcements?
 
     var active: [ResourceKey: SessionState] = [:]
+    /// Where to look among the active sessions.
+    var whereabouts = Whereabouts()
     /// Sessions that ended lately: their agents may still repeat themselves.
     var recent: [ResourceKey: SessionState] = [:]
     var sessionOfJob: [String: ResourceKey] = [:]
@@ -93,6 +95,7 @@ actor Conductor {
         }
         for session in try store.sessions(SessionFilter(isActive: true, limit: 10_000)) {
             active[session.key] = session
+            whereabouts.note(session, before: nil)
             index(session)
             apply(.restarted, to: session.key)
             guard let session = active[session.key] else { continue }
@@ -151,6 +154,7 @@ actor Conductor {
 
     private func adopt(_ after: SessionState, before: SessionState) {
         let key = after.key
+        whereabouts.note(after, before: before)
         if after.isOver {
             active[key] = nil
             recent[key] = after
@@ -206,9 +210,8 @@ actor Conductor {
 
     func observe(_ key: ResourceKey, _ now: Timestamp) {
         guard let session = active[key] else { return }
-        let older = active.values.filter { other in
-            other.target == session.target && other.key != key
-                && (other.created.unixMs, other.key) < (session.created.unixMs, key)
+        let older = sessions(of: session.target).filter { other in
+            other.key != key && (other.created.unixMs, other.key) < (session.created.unixMs, key)
         }
         apply(.observed(surroundings(of: session.target, older: older, now)), to: key)
     }
