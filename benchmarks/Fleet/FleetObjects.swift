@@ -59,12 +59,12 @@ struct FleetObjects: Sendable {
         }
     }
 
-    /// Five fields that fire at one minute (UTC) and not again within a year.
+    /// Five fields that fire at one minute (UTC) and not again within a day.
     private static func schedule(_ minute: Int64) -> String {
         var time = time_t(minute / 1000)
         var parts = tm()
         gmtime_r(&time, &parts)
-        return "\(parts.tm_min) \(parts.tm_hour) \(parts.tm_mday) \(parts.tm_mon + 1) *"
+        return "\(parts.tm_min) \(parts.tm_hour) * * *"
     }
 
     /// The agents, set by set: the first member of each is the primary, the others can be locked.
