@@ -11,9 +11,10 @@ public struct Certificates: Sendable {
     /// The server's key alone.
     public let serverKeyFile: String
     private let folder: String
+    private let addresses: [String]
 
-    /// Makes an authority and a server's certificate in `directory`.
-    public static func make(in directory: TestDirectory) async throws -> Certificates {
+    /// Makes an authority and a server's certificate in `directory`, which is good for these addresses too.
+    public static func make(in directory: TestDirectory, addresses: [String] = []) async throws -> Certificates {
         let folder = try directory.makeDirectory("certificates")
         let openssl = try Tools.openssl()
         try await Command(
@@ -22,13 +23,14 @@ public struct Certificates: Sendable {
                 + ["-subj", "/O=Remora tests/CN=authority", "-keyout", "ca.key", "-out", "ca.pem"],
             directory: folder
         ).run()
-        let certificates = Certificates(folder: folder)
+        let certificates = Certificates(folder: folder, addresses: addresses)
         try await certificates.sign("server", subject: "/O=Remora tests/OU=servers/CN=127.0.0.1")
         return certificates
     }
 
-    private init(folder: String) {
+    private init(folder: String, addresses: [String]) {
         self.folder = folder
+        self.addresses = addresses
         caFile = "\(folder)/ca.pem"
         serverFile = "\(folder)/server.pem"
         serverCertificateFile = "\(folder)/server.crt"
@@ -46,8 +48,9 @@ public struct Certificates: Sendable {
 
     private func sign(_ name: String, subject: String) async throws {
         let openssl = try Tools.openssl()
+        let names = (["127.0.0.1"] + addresses).map { "IP:\($0)," }.joined() + "DNS:localhost"
         let extensions =
-            "subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth,clientAuth\nkeyUsage=digitalSignature\n"
+            "subjectAltName=\(names)\nextendedKeyUsage=serverAuth,clientAuth\nkeyUsage=digitalSignature\n"
         try Data(extensions.utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name).ext"))
         try await Command(
             openssl,

@@ -12,6 +12,8 @@ public struct MongoOptions: Sendable {
     public var oplogMB = 128
     /// `--setParameter`s, laid over the rig's own.
     public var parameters: [String: String] = [:]
+    /// Where it is.
+    public var place = MongoPlace()
     /// More arguments, as they are.
     public var arguments: [String] = []
 
@@ -26,9 +28,22 @@ public struct MongoOptions: Sendable {
     }
 }
 
+/// Where a server is: on loopback, unless a test cuts its network.
+public struct MongoPlace: Sendable {
+    /// The address that other members know it by; besides, it always listens on its own loopback.
+    public var host = "127.0.0.1"
+    /// The address by which tests reach it, which no cut of theirs concerns.
+    public var testHost = "127.0.0.1"
+    /// The network it runs in; nil is this host's.
+    public var network: NetworkNamespace?
+
+    /// On loopback.
+    public init() {}
+}
+
 /// One real `mongod` on loopback: a standalone, or a member of a `ReplicaSet`.
 public final class MongoServer: Sendable {
-    /// Where it listens, on 127.0.0.1.
+    /// Where it listens.
     public let port: UInt16
     /// Its data directory.
     public let dataPath: String
@@ -39,7 +54,7 @@ public final class MongoServer: Sendable {
     private let keyFile: String?
 
     /// Its address as sets and clients write it.
-    public var address: String { "127.0.0.1:\(port)" }
+    public var address: String { "\(options.place.host):\(port)" }
 
     init(name: String, replicaSet: String?, options: MongoOptions, keyFile: String?, directory: TestDirectory) throws {
         port = try Ports.free()
@@ -47,8 +62,10 @@ public final class MongoServer: Sendable {
         self.options = options
         self.keyFile = keyFile
 
+        let addresses = options.place.network?.addresses ?? [options.place.host].filter { $0 != "127.0.0.1" }
         var arguments = [
-            "--dbpath", dataPath, "--port", "\(port)", "--bind_ip", "127.0.0.1", "--nounixsocket",
+            "--dbpath", dataPath, "--port", "\(port)", "--nounixsocket",
+            "--bind_ip", (["127.0.0.1"] + addresses).joined(separator: ","),
             "--wiredTigerCacheSizeGB", "\(options.cacheGB)",
         ]
         if let replicaSet { arguments += ["--replSet", replicaSet, "--oplogSize", "\(options.oplogMB)"] }
@@ -72,10 +89,12 @@ public final class MongoServer: Sendable {
         for (name, value) in parameters.sorted(by: { $0.key < $1.key }) {
             arguments += ["--setParameter", "\(name)=\(value)"]
         }
+        let mongod = (program: try Tools.mongod(), arguments: arguments + options.arguments)
+        let (program, all) = try options.place.network?.command(mongod.program, mongod.arguments) ?? mongod
         server = Server(
             name,
-            program: try Tools.mongod(),
-            arguments: arguments + options.arguments,
+            program: program,
+            arguments: all,
             logPath: directory.appending("\(name)-\(port).log")
         )
     }
@@ -112,7 +131,7 @@ public final class MongoServer: Sendable {
     public func start() async throws {
         try await server.launch()
         try await server.waitUntilReady {
-            guard Ports.accepts(port) else { return false }
+            guard options.place.network != nil || Ports.accepts(port) else { return false }
             try await client(as: nil).command(#"{"hello": 1}"#)
             return true
         }
@@ -139,7 +158,12 @@ public final class MongoServer: Sendable {
     /// - Parameter user: who logs in; `nil` is nobody. On a server without log-ins it is ignored.
     /// - Returns: the string, secrets included: not for argument lists or logs.
     public func uri(as user: MongoUser? = .admin) -> String {
-        connectionString(hosts: address, user: user, options: ["directConnection=true"], server: options)
+        connectionString(
+            hosts: "\(options.place.testHost):\(port)",
+            user: user,
+            options: ["directConnection=true"],
+            server: options
+        )
     }
 
     /// A client of this very server.

@@ -14,6 +14,8 @@ public struct ReplicaSetMember: Sendable {
     public var isArbiter = false
     /// `--setParameter`s of this member alone.
     public var parameters: [String: String] = [:]
+    /// Where it is; nil is where `ReplicaSetOptions.mongo` says.
+    public var place: MongoPlace?
 
     /// An ordinary member.
     public init() {}
@@ -91,6 +93,7 @@ public final class ReplicaSet: Sendable {
         members = try options.members.enumerated().map { index, member in
             var mongo = options.mongo
             mongo.parameters.merge(member.parameters) { $1 }
+            mongo.place = member.place ?? mongo.place
             return try MongoServer(
                 name: "\(options.name)-\(index)",
                 replicaSet: options.name,

@@ -34,6 +34,11 @@ extension Deployment {
         }
     }
 
+    /// The newest attempt at a group in a session; nil as long as there is none.
+    public func attempt(of session: String, at group: String) async throws -> JSONValue? {
+        try await json("describe", session)["hosts"].elements.last { $0["group"].string == group }
+    }
+
     /// Ends these agents, all at once, and then the coordinator; the databases go on.
     public func stop(_ agents: [Server]) async {
         await withTaskGroup(of: Void.self) { tasks in

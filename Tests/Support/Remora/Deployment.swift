@@ -30,6 +30,9 @@ public final class Deployment: Sendable {
     ///   - coordinatorArguments: more arguments of the coordinator.
     ///   - agentSettings: environment of the agents.
     ///   - certificates: the coordinator speaks HTTPS with these; agents and command line are given their authority.
+    ///   - host: the address at which the coordinator listens.
+    ///   - port: its port; by default a free one.
+    ///   - agentURL: what agents are told instead of its URL: that of a proxy before it.
     /// - Throws: `TestSupportError` when a file can't be written.
     public init(
         in directory: TestDirectory,
@@ -39,13 +42,17 @@ public final class Deployment: Sendable {
         storageSecret: [String: String] = [:],
         coordinatorArguments: [String] = [],
         agentSettings: [String: String] = [:],
-        certificates: Certificates? = nil
+        certificates: Certificates? = nil,
+        host: String = "127.0.0.1",
+        port: UInt16? = nil,
+        agentURL: String? = nil
     ) throws {
         self.directory = directory
         self.binaries = binaries
         self.agentSettings = agentSettings
-        let port = try Ports.free()
-        url = "\(certificates == nil ? "http" : "https")://127.0.0.1:\(port)"
+        let port = try port ?? Ports.free()
+        url = "\(certificates == nil ? "http" : "https")://\(host):\(port)"
+        self.agentURL = agentURL ?? url
         caFile = certificates?.caFile
         let tls = certificates.map {
             ["--tls-certificate", $0.serverCertificateFile, "--tls-key", $0.serverKeyFile]
@@ -64,7 +71,7 @@ public final class Deployment: Sendable {
             program: binaries.path("remora-coordinator"),
             arguments: [
                 "--objects", directory.appending("objects"), "--secrets", directory.appending("secrets"),
-                "--state", directory.appending("state"), "--listen", "127.0.0.1:\(port)",
+                "--state", directory.appending("state"), "--listen", "\(host):\(port)",
                 "--enrolment-token-file", directory.appending("enrolment.token"),
             ] + (tls ?? []) + coordinatorArguments,
             logPath: directory.appending("coordinator.log")
@@ -72,6 +79,7 @@ public final class Deployment: Sendable {
     }
 
     private let agentSettings: [String: String]
+    private let agentURL: String
 
     /// The objects of a target called `shop`.
     public static func objects(backend: String, configuration: String) -> String {
@@ -131,6 +139,7 @@ public final class Deployment: Sendable {
     ///   - password: that user's.
     ///   - knowsAuthority: whether it is given the authority of the coordinator's certificate.
     ///   - arguments: more of the agent's arguments.
+    ///   - network: where it runs; nil is this host's.
     /// - Returns: the agent, not yet started.
     /// - Throws: `TestSupportError` when a file can't be written.
     public func makeAgent(
@@ -139,10 +148,11 @@ public final class Deployment: Sendable {
         user: String? = nil,
         password: String? = nil,
         knowsAuthority: Bool = true,
-        arguments: [String] = []
+        arguments: [String] = [],
+        network: NetworkNamespace? = nil
     ) throws -> Server {
         var all = [
-            "--coordinator", url, "--enrolment-token-file", directory.appending("enrolment.token"),
+            "--coordinator", agentURL, "--enrolment-token-file", directory.appending("enrolment.token"),
             "--state-dir", try directory.makeDirectory("agent-\(name)"), "--namespace", "demo", "--pod", name,
             "--cluster", "shop", "--engine", "mongodb", "--mongodb-uri", uri,
         ]
@@ -155,10 +165,12 @@ public final class Deployment: Sendable {
                 "--password-file", directory.appending("agent-\(name).password"),
             ]
         }
+        let agent = (program: binaries.path("remora-agent"), arguments: all + arguments)
+        let (program, words) = try network?.command(agent.program, agent.arguments) ?? agent
         return Server(
             "agent \(name)",
-            program: binaries.path("remora-agent"),
-            arguments: all + arguments,
+            program: program,
+            arguments: words,
             environment: agentSettings,
             logPath: directory.appending("agent-\(name).log")
         )

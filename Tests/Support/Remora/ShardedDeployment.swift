@@ -17,6 +17,8 @@ public final class ShardedDeployment: Sendable {
     ///   - configuration: see `Deployment`.
     ///   - storageSecret: see `Deployment`.
     ///   - coordinatorArguments: see `Deployment`.
+    ///   - port: see `Deployment`.
+    ///   - agentURL: see `Deployment`.
     /// - Returns: the running deployment, whose agents are called `cfg-0`, `rsa-0` … as their pods.
     /// - Throws: `TestSupportError`, with the log of whoever did not start.
     public static func start(
@@ -25,7 +27,9 @@ public final class ShardedDeployment: Sendable {
         repository: String? = nil,
         configuration: String = "",
         storageSecret: [String: String] = [:],
-        coordinatorArguments: [String] = []
+        coordinatorArguments: [String] = [],
+        port: UInt16? = nil,
+        agentURL: String? = nil
     ) async throws -> ShardedDeployment {
         let deployment = try Deployment(
             in: directory,
@@ -33,7 +37,9 @@ public final class ShardedDeployment: Sendable {
             repository: repository,
             configuration: configuration,
             storageSecret: storageSecret,
-            coordinatorArguments: coordinatorArguments
+            coordinatorArguments: coordinatorArguments,
+            port: port,
+            agentURL: agentURL
         )
         try await deployment.startCoordinator()
         var agents: [String: [Server]] = [:]

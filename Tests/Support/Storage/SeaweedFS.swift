@@ -30,14 +30,19 @@ public final class SeaweedFS: Sendable {
         ["AWS_ACCESS_KEY_ID": Self.accessKeyID, "AWS_SECRET_ACCESS_KEY": Self.secretAccessKey]
     }
 
-    /// Starts a server with its data in `directory`; with certificates it also speaks HTTPS.
-    public static func start(in directory: TestDirectory, certificates: Certificates? = nil) async throws -> SeaweedFS {
-        let seaweed = try SeaweedFS(directory, certificates)
+    /// Starts a server with its data in `directory`; with certificates it also speaks HTTPS, and with another `host` it
+    /// is reached there too.
+    public static func start(
+        in directory: TestDirectory,
+        certificates: Certificates? = nil,
+        host: String = "127.0.0.1"
+    ) async throws -> SeaweedFS {
+        let seaweed = try SeaweedFS(directory, certificates, host)
         try await seaweed.start()
         return seaweed
     }
 
-    private init(_ directory: TestDirectory, _ certificates: Certificates?) throws {
+    private init(_ directory: TestDirectory, _ certificates: Certificates?, _ host: String) throws {
         // Each of its parts also listens for gRPC on its own port + 10000.
         let (master, volume) = (try Ports.free(shadow: 10_000), try Ports.free(shadow: 10_000))
         filerPort = try Ports.free(shadow: 10_000)
@@ -69,6 +74,7 @@ public final class SeaweedFS: Sendable {
             "-s3", "-s3.port=\(port)", "-s3.config=\(identities)", "-s3.port.iceberg=0", "-s3.port.lance=0",
             "-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false",
         ]
+        if host != "127.0.0.1" { arguments.append("-s3.ip.bind=0.0.0.0") }
         if let certificates, let tlsPort {
             arguments += ["-s3.port.https=\(tlsPort)", "-s3.cert.file=\(certificates.serverCertificateFile)"]
             arguments.append("-s3.key.file=\(certificates.serverKeyFile)")
