@@ -201,24 +201,31 @@ final class ShardedStepRig: Sendable {
     /// Every manifest has a snapshot of every group, which restic finds, in repositories that restic calls whole.
     private func expectGoodRepositories() async throws {
         let backups = try await deployment.json("snapshots").elements
-        for group in cluster.groups.map(\.options.name) {
-            let restic = Restic(
-                repository: "s3:\(seaweed.endpoint)/backups/remora/demo/shop/\(group)",
-                password: Deployment.repositoryPassword,
-                environment: seaweed.environment
-            )
-            let listed = try await restic.run("snapshots", "--json", "--no-lock").text
-            for backup in backups {
-                let part = backup["groups"].elements.first { $0["group"].string == group }
-                let id = try #require(part?["snapshotID"].string, "a backup without a snapshot of \(group): \(backup)")
-                #expect(listed.contains(id), "the snapshot \(id) of \(group) is not there: \(backup)")
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            for group in cluster.groups.map(\.options.name) {
+                tasks.addTask { try await self.expectGoodRepository(group, backups) }
             }
-            // A session is known to have succeeded before its lock files are removed.
-            try await eventually("no lock file is left in \(group)") {
-                try await restic.run("list", "locks", "--no-lock").text == ""
-            }
-            try await restic.check()
+            try await tasks.waitForAll()
         }
+    }
+
+    private func expectGoodRepository(_ group: String, _ backups: [JSONValue]) async throws {
+        let restic = Restic(
+            repository: "s3:\(seaweed.endpoint)/backups/remora/demo/shop/\(group)",
+            password: Deployment.repositoryPassword,
+            environment: seaweed.environment
+        )
+        let listed = try await restic.run("snapshots", "--json", "--no-lock").text
+        for backup in backups {
+            let part = backup["groups"].elements.first { $0["group"].string == group }
+            let id = try #require(part?["snapshotID"].string, "a backup without a snapshot of \(group): \(backup)")
+            #expect(listed.contains(id), "the snapshot \(id) of \(group) is not there: \(backup)")
+        }
+        // A session is known to have succeeded before its lock files are removed.
+        try await eventually("no lock file is left in \(group)") {
+            try await restic.run("list", "locks", "--no-lock").text == ""
+        }
+        try await restic.check()
     }
 }
 
