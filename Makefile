@@ -1,5 +1,5 @@
 # Thin: each target is a line or two that a person could type. `make demo` and `make test` need nothing before them.
-.PHONY: demo test unit simulate end-to-end build release bench bench-fleet deps format lint clean
+.PHONY: demo test unit simulate end-to-end build release bench bench-cluster bench-fleet deps format lint clean
 
 # A real replica set, backed up beside its members, destroyed, restored, proven equal. KEEP=1 leaves it running.
 demo: deps release
@@ -36,6 +36,10 @@ release:
 bench: deps release
 	@.build/release/remora-benchmark $(DOCUMENTS)
 	@$(fleet)
+
+# The backup of a sharded cluster against the dump of its slowest shard alone (DOCUMENTS=200000 on each of three shards).
+bench-cluster: deps release
+	@.build/release/remora-benchmark cluster $(DOCUMENTS)
 
 # The coordinator with a fleet of played agents on loopback, AGENTS of them (at most 5000) in replica sets of MEMBERS:
 # how soon jobs begin, what an agent that waits costs, what happens after a crash. About ten minutes.

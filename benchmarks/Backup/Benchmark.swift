@@ -5,11 +5,18 @@ import TestSupport
 /// Measures backup and restore of about a gigabyte against their floors and against restic, in one run on one machine.
 ///
 /// `remora-benchmark [documents]`: 1 000 000 documents unless told otherwise. Prints a table and ratios (Markdown).
+/// `remora-benchmark cluster [documents]` measures a sharded cluster instead: see `ClusterBenchmark`.
 @main
 enum Benchmark {
     static func main() async throws {
         remora_tune_allocator()
-        let documents = CommandLine.arguments.dropFirst().first.flatMap(Int.init) ?? 1_000_000
+        let arguments = CommandLine.arguments.dropFirst()
+        if arguments.first == "cluster" {
+            let documents = arguments.dropFirst().first.flatMap(Int.init) ?? 200_000
+            try await withTestDirectory("bench-cluster") { try await ClusterBenchmark.run(documents, in: $0) }
+            return
+        }
+        let documents = arguments.first.flatMap(Int.init) ?? 1_000_000
         try await withTestDirectory("bench") { try await run(documents, in: $0) }
     }
 

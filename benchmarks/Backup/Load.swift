@@ -6,7 +6,7 @@ enum Load {
     static let collections = ["orders", "events"]
 
     /// Fills both collections with `documents` documents in all, in insertion order of `_id`.
-    static func fill(_ server: MongoServer, documents: Int) async throws {
+    static func fill(_ server: MongoServer, database: String = database, documents: Int) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for (part, collection) in collections.enumerated() {
                 group.addTask {
