@@ -45,6 +45,10 @@ struct ShardedClusterTests {
             #expect((refused.text + refused.errorText).contains("--drop"), "\(refused.text)\(refused.errorText)")
             try await ShardedDataSet.drop(from: sharded.cluster)
             for backup in backups { try await restore(sharded, backup, before) }
+
+            await sharded.stop()
+            await sharded.cluster.kill()
+            try await restoreElsewhere(sharded.deployment.directory.appending("repository"), backups[0], before)
         }
     }
 }
@@ -82,6 +86,39 @@ extension ShardedClusterTests {
         #expect(differences.isEmpty, "\(backup): \(differences)")
         #expect(try await BankWorkload.contradictions(in: sharded.cluster) == [], "\(backup)")
         #expect(try await sharded.cluster.balancerStatus().mode == "full")
+    }
+}
+
+extension ShardedClusterTests {
+    /// Nothing is left but the repository: a new coordinator restores into a new cluster, whose shards are named the
+    /// other way round.
+    private func restoreElsewhere(_ repository: String, _ backup: String, _ truth: ShardedFingerprint) async throws {
+        try await withTestDirectory("e2e-sharded-other") { directory in
+            let other = try await ShardedCluster.start(in: directory)
+            let sharded = try await ShardedDeployment.start(
+                beside: other,
+                in: directory,
+                repository: "    local:\n      mountPath: \(repository)"
+            )
+            let restore = try await sharded.deployment.remora(
+                "restore",
+                "shop",
+                "--from",
+                backup,
+                "--map",
+                "rsA=rsB",
+                "--map",
+                "rsB=rsA",
+                "--wait"
+            )
+            #expect(restore.status.succeeded, "\(restore.text)\(restore.errorText)\n\(sharded.logs())")
+            let differences = try await withoutBank(other).differences(from: truth.withShardsSwapped())
+            #expect(differences.isEmpty, "\(differences)")
+            #expect(try await BankWorkload.contradictions(in: other) == [])
+            #expect(try await other.balancerStatus().mode == "full")
+            await sharded.stop()
+            await other.kill()
+        }
     }
 }
 

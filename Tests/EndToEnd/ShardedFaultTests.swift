@@ -37,7 +37,7 @@ struct ShardedFaultTests {
                 }
                 try await Bulk.fill(sharded.cluster.shard("rsA"), megabytes: 120, into: "still-more")
                 try await rig.prove("a primary that steps down", "rsA", "data", isLocked: true) { _ in
-                    try await rig.stepDown("rsA")
+                    try await sharded.cluster.shard("rsA").stepDown()
                 }
                 try await Bulk.fill(sharded.cluster.shard("rsB"), megabytes: 120, into: "the-last")
                 try await rig.prove("the config server's agent", of: "cfg", "rsB", "data", isLocked: true) { agent in
@@ -122,17 +122,6 @@ private struct ShardedFaultRig {
                 try await restic.run("list", "locks", "--no-lock").text == ""
             }
             try await restic.check()
-        }
-    }
-
-    /// Makes another member of a shard its primary.
-    func stepDown(_ shard: String) async throws {
-        let set = try sharded.cluster.shard(shard)
-        let old = try await set.primary()
-        // The answer may be lost with the connection; that it steps down is waited for.
-        _ = try? await old.client(as: set.systemUser).command(#"{"replSetStepDown": 30, "force": true}"#)
-        try await eventually("another primary", within: .seconds(60)) {
-            try await set.findPrimary().map { $0 !== old } ?? false
         }
     }
 }

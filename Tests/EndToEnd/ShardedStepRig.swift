@@ -97,17 +97,29 @@ final class ShardedStepRig: Sendable {
 
     // MARK: Standing still
 
-    /// Makes reads of the slow collection stand still in the servers of `rsA`, or go on.
-    func stall(_ isStalled: Bool) async throws {
+    /// Where a server can be made to stand still, by the names of its fail points.
+    enum StandStill: String {
+        case reads = "waitInFindBeforeMakingBatch"
+        case inserts = "hangDuringBatchInsert"
+    }
+
+    /// Makes what reads the slow collection (or writes it) stand still in the servers of `rsA`, or go on.
+    func stall(_ isStalled: Bool, _ what: StandStill = .reads) async throws {
         let mode = isStalled ? #""alwaysOn""# : #""off""#
         for member in try cluster.shard("rsA").members where member.server.isRunning {
             try await member.client().command(
                 """
-                {"configureFailPoint": "waitInFindBeforeMakingBatch", "mode": \(mode),
+                {"configureFailPoint": "\(what.rawValue)", "mode": \(mode),
                  "data": {"nss": "\(Self.slowNamespace)", "shouldCheckForInterrupt": true}}
                 """
             )
         }
+    }
+
+    /// Whether something stands still in a member of `rsA`.
+    func isStalled(_ member: MongoServer, _ what: StandStill = .reads) async throws -> Bool {
+        let operations = try await member.client().command(#"{"currentOp": 1, "failpointMsg": "\#(what.rawValue)"}"#)
+        return operations["inprog"]?.documents?.isEmpty == false
     }
 
     /// A backup that has come to this: the config server's member is locked and keeps its lock, `rsA`'s is locked and in
@@ -123,10 +135,7 @@ final class ShardedStepRig: Sendable {
             guard try await worker(of: session, at: "cfg").member.isLocked() else { return false }
             let member = try await worker(of: session, at: "rsA").member
             guard try await member.isLocked() else { return false }
-            let operations = try await member.client().command(
-                #"{"currentOp": 1, "failpointMsg": "waitInFindBeforeMakingBatch"}"#
-            )
-            return operations["inprog"]?.documents?.isEmpty == false
+            return try await isStalled(member)
         }
         return session
     }

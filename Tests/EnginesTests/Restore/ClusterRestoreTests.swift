@@ -117,16 +117,7 @@ struct ClusterRestoreTests {
         var result = try await ShardedFingerprint.read(cluster).withoutBalancerSettings()
         result.config.users["admin.remora"] = nil
         for index in result.shards.indices { result.shards[index].users["admin.remora"] = nil }
-        guard isSwapped else { return result }
-        result.shards.reverse()
-        func swapped(_ text: String) -> String {
-            text.replacing("shard 0", with: "shard #").replacing("shard 1", with: "shard 0").replacing(
-                "shard #",
-                with: "shard 1"
-            )
-        }
-        result.routing = Dictionary(uniqueKeysWithValues: result.routing.map { (swapped($0.key), swapped($0.value)) })
-        return result
+        return isSwapped ? result.withShardsSwapped() : result
     }
 
     /// What a router would do: versioned reads on each shard, a move, new collections.

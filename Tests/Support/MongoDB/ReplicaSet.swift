@@ -162,6 +162,16 @@ public final class ReplicaSet: Sendable {
         return nil
     }
 
+    /// Makes the primary step down and waits until another member is the primary.
+    public func stepDown() async throws {
+        let old = try await primary()
+        // The answer may be lost with the connection; that it steps down is waited for.
+        _ = try? await old.client(as: systemUser).command(#"{"replSetStepDown": 30, "force": true}"#)
+        try await eventually("\(options.name) has another primary", within: .seconds(60)) {
+            try await findPrimary().map { $0 !== old } ?? false
+        }
+    }
+
     /// Waits until there is a primary.
     public func primary() async throws -> MongoServer {
         try await eventually("\(options.name) has a primary") { try await findPrimary() }

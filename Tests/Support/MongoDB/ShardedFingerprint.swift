@@ -54,6 +54,20 @@ public struct ShardedFingerprint: Sendable, Hashable {
         return result
     }
 
+    /// The same with two shards named the other way round: what a restore that swaps them must bring.
+    public func withShardsSwapped() -> ShardedFingerprint {
+        var result = self
+        result.shards.swapAt(0, 1)
+        func swapped(_ text: String) -> String {
+            text.replacing("shard 0", with: "shard #").replacing("shard 1", with: "shard 0").replacing(
+                "shard #",
+                with: "shard 1"
+            )
+        }
+        result.routing = Dictionary(uniqueKeysWithValues: routing.map { (swapped($0.key), swapped($0.value)) })
+        return result
+    }
+
     /// What `other` has differently, a sentence each; empty when both are equal and neither contradicts itself.
     public func differences(from other: ShardedFingerprint) -> [String] {
         var sentences = differencesBesidesData(from: other)

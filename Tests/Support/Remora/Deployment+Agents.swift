@@ -16,9 +16,9 @@ extension Deployment {
         return status["targets"].elements.flatMap { $0["agents"].elements }.filter { $0["connected"] == .bool(true) }
     }
 
-    /// Starts a backup and returns its session's name.
-    public func startBackup() async throws -> String {
-        let session = try await json("backup", "shop")
+    /// Starts a backup, with more of the command's options, and returns its session's name.
+    public func startBackup(_ options: [String] = []) async throws -> String {
+        let session = try await json(["backup", "shop"] + options)
         guard let name = session["name"].string else { throw TestSupportError("backup printed no name: \(session)") }
         return name
     }

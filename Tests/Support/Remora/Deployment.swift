@@ -207,6 +207,11 @@ public final class Deployment: Sendable {
 
     /// Runs `remora … -o json` and decodes what it prints.
     public func json(_ arguments: String..., limit: Duration = .seconds(180)) async throws -> JSONValue {
+        try await json(arguments, limit: limit)
+    }
+
+    /// The same with a list of arguments.
+    public func json(_ arguments: [String], limit: Duration = .seconds(180)) async throws -> JSONValue {
         let output = try await Command(
             binaries.path("remora"),
             arguments + ["-o", "json"],
