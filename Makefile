@@ -37,7 +37,7 @@ bench: deps release
 	@.build/release/remora-benchmark $(DOCUMENTS)
 	@$(fleet)
 
-# The backup of a sharded cluster against the dump of its slowest shard alone (DOCUMENTS=200000 on each of three shards).
+# The backup of a sharded cluster against the dump of its slowest shard alone (DOCUMENTS=500000 on each of three shards).
 bench-cluster: deps release
 	@.build/release/remora-benchmark cluster $(DOCUMENTS)
 

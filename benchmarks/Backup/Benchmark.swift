@@ -12,7 +12,7 @@ enum Benchmark {
         remora_tune_allocator()
         let arguments = CommandLine.arguments.dropFirst()
         if arguments.first == "cluster" {
-            let documents = arguments.dropFirst().first.flatMap(Int.init) ?? 200_000
+            let documents = arguments.dropFirst().first.flatMap(Int.init) ?? 500_000
             try await withTestDirectory("bench-cluster") { try await ClusterBenchmark.run(documents, in: $0) }
             return
         }

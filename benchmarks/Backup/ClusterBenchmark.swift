@@ -4,38 +4,45 @@ import TestSupport
 /// Measures the backup of a sharded cluster against the dump of its slowest shard alone: three shards and a config
 /// server, three members each, an agent beside every member, all on one machine.
 ///
-/// `remora-benchmark cluster [documents per shard]`: 200 000 documents unless told otherwise.
+/// `remora-benchmark cluster [documents per shard]`: 500 000 documents unless told otherwise. The session that is
+/// measured is the second one, and the first that meets these documents: repositories exist, their keys are known.
 enum ClusterBenchmark {
     static func run(_ documents: Int, in directory: TestDirectory) async throws {
         let cluster = try await ShardedCluster.start(
             ShardedClusterOptions(shards: 3, members: 3, configMembers: 3, isAuthenticated: false),
             in: directory
         )
+        let sharded = try await ShardedDeployment.start(beside: cluster, in: directory)
+        _ = try await backUp(sharded)
         for name in cluster.shardNames {
             try await cluster.createDatabase("bench\(name)", primary: name)
             try await Load.fill(cluster.shard(name).primary(), database: "bench\(name)", documents: documents)
         }
         try await cluster.waitUntilInSync()
-        let sharded = try await ShardedDeployment.start(beside: cluster, in: directory)
-        // Keys of a new repository take a second each to derive; the first session makes them.
-        let first = try await backUp(sharded)
-        let hosts = first["hosts"].elements.compactMap { $0["host"].string }
-        let dumps = first["hosts"].elements.filter { $0["group"].string != "cfg" }
-        let session = seconds(first["startTime"].string, first["endTime"].string)
+        let measured = try await backUp(sharded)
+        let hosts = measured["hosts"].elements.compactMap { $0["host"].string }
+        let dumps = measured["hosts"].elements.filter { $0["group"].string != "cfg" }
+        let session = seconds(measured["startTime"].string, measured["endTime"].string)
         let jobs = dumps.map { seconds($0["startTime"].string, $0["endTime"].string) }
         let held = dumps.compactMap { $0["backup"]["lock"]["heldMs"].number }.map { $0 / 1000 }
-        let spread = try await lockSpread(sharded)
+        let since = measured["startTime"].string ?? ""
+        let spread = try await lockSpread(sharded, since: since)
+        let events = measured["events"].elements.compactMap { event in
+            event["message"].string.map { (seconds(since, event["time"].string), $0) }
+        }
         await sharded.stop()
 
         var alone: [Double] = []
         for (index, name) in cluster.shardNames.enumerated() {
             let members = Set(try cluster.shard(name).members.map(\.address))
             guard let host = hosts.first(where: members.contains) else {
-                throw TestSupportError("no member of \(name) was read: \(first)")
+                throw TestSupportError("no member of \(name) was read: \(measured)")
             }
             alone.append(try await dumpAlone(host, directory.appending("alone-\(index)")))
         }
         report(documents, session: session, jobs: jobs, held: held, spread: spread, alone: alone)
+        print("\nWhat the session did, in seconds from its start:\n")
+        for (time, message) in events { print(String(format: "    %6.2f  ", time) + message) }
         await cluster.kill()
     }
 
@@ -48,11 +55,11 @@ enum ClusterBenchmark {
         return try await sharded.deployment.json("describe", name)
     }
 
-    /// Seconds between the first and the last lock of a shard, by the coordinator's ledger.
-    private static func lockSpread(_ sharded: ShardedDeployment) async throws -> Double {
+    /// Seconds between the first and the last lock of a shard in a session, by the coordinator's ledger.
+    private static func lockSpread(_ sharded: ShardedDeployment, since start: String) async throws -> Double {
         let times = try await sharded.deployment.json("locks").elements
             .filter { $0["kind"].string == "lock" && $0["group"].string != "cfg" }
-            .compactMap { $0["since"].string }.sorted()
+            .compactMap { $0["since"].string }.filter { $0 >= start }.sorted()
         return seconds(times.first, times.last)
     }
 

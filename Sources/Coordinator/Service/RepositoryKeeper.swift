@@ -104,7 +104,7 @@ final class RepositoryKeeper: Sendable {
         try await work(session.plan) { store, secret in
             let sources = session.kind == .restore ? try await self.sources(of: session, in: store) : nil
             let password = try RepositoryPassword(trimming: try self.password(secret, session.plan))
-            for group in session.groups {
+            try await Self.inEachGroup(of: session) { group in
                 let name = sources?.groups[group.name]?.group ?? group.name
                 let place = self.place(name, session, store)
                 let repository = try await self.open(place, password, mayInitialize: session.kind == .backup)
@@ -180,7 +180,7 @@ final class RepositoryKeeper: Sendable {
         try await work(session.plan) { store, secret in
             let password = try RepositoryPassword(trimming: try self.password(secret, session.plan))
             let own = StorageLayout.lockHost(session: session.key.name)
-            for group in session.groups {
+            try await Self.inEachGroup(of: session) { group in
                 let name = group.source?.group ?? group.name
                 let repository = try await Repository.open(
                     at: self.place(name, session, store),
@@ -200,6 +200,17 @@ final class RepositoryKeeper: Sendable {
         }
     }
 
+    /// Does it in all groups' repositories at once: each makes whoever locks it wait for a while.
+    private static func inEachGroup(
+        of session: SessionState,
+        _ body: @escaping @Sendable (GroupState) async throws -> Void
+    ) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            for group in session.groups { tasks.addTask { try await body(group) } }
+            try await tasks.waitForAll()
+        }
+    }
+
     private func place(_ group: String, _ session: SessionState, _ store: any ObjectStore) -> any ObjectStore {
         let key = StorageLayout.group(
             namespace: session.key.namespace,
@@ -214,7 +225,7 @@ final class RepositoryKeeper: Sendable {
         held.withLock { $0[session.key] = nil }
         try await work(session.plan, Self.whileTidying) { store, secret in
             let password = try RepositoryPassword(trimming: try self.password(secret, session.plan))
-            for group in session.groups {
+            try await Self.inEachGroup(of: session) { group in
                 let place = self.place(group.source?.group ?? group.name, session, store)
                 do {
                     let repository = try await Repository.open(at: place, password: password, keys: self.keys)

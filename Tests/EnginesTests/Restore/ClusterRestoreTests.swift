@@ -114,9 +114,7 @@ struct ClusterRestoreTests {
 
     /// Leaves out what belongs to one cluster alone; `isSwapped` names the shards the other way round.
     private func fingerprint(_ cluster: ShardedCluster, isSwapped: Bool = false) async throws -> ShardedFingerprint {
-        var result = try await ShardedFingerprint.read(cluster).withoutBalancerSettings()
-        result.config.users["admin.remora"] = nil
-        for index in result.shards.indices { result.shards[index].users["admin.remora"] = nil }
+        let result = try await ShardedFingerprint.read(cluster).withoutBalancerSettings().withoutRemoraUser()
         return isSwapped ? result.withShardsSwapped() : result
     }
 

@@ -54,6 +54,15 @@ public struct ShardedFingerprint: Sendable, Hashable {
         return result
     }
 
+    /// The same without the user that tests let Remora log in as, whom no restore replaces.
+    public func withoutRemoraUser() -> ShardedFingerprint {
+        var result = self
+        let user = "admin.\(MongoUser.remora.name)"
+        result.config.users[user] = nil
+        for index in result.shards.indices { result.shards[index].users[user] = nil }
+        return result
+    }
+
     /// The same with two shards named the other way round: what a restore that swaps them must bring.
     public func withShardsSwapped() -> ShardedFingerprint {
         var result = self
