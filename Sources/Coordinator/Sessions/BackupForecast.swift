@@ -68,6 +68,9 @@ struct BackupForecast: Sendable {
         case .none(let reason):
             group.reason = reason
             view.obstacles.append("no member of \(state.name) can be used: \(reason)")
+        case .never(let reason):
+            group.reason = reason
+            view.obstacles.append(reason)
         case .chosen(let chosen):
             let member = chosen.agent.member
             group.pod = chosen.agent.pod

@@ -10,8 +10,10 @@ enum MemberChoice: Sendable, Hashable {
     }
 
     case chosen(Chosen)
-    /// Nobody, with a reason for each.
+    /// Nobody now, with a reason for each.
     case none(String)
+    /// Nobody, however long one waits: what was asked for can't be had of this group, and what can.
+    case never(String)
 
     /// The group that an agent's member belongs to.
     static func group(_ agent: AgentSnapshot) -> String { agent.member.group ?? "standalone" }
@@ -43,7 +45,7 @@ enum MemberChoice: Sendable, Hashable {
         }
         if let standalone = usable.first(where: { $0.member.role == .standalone }) {
             guard wanted == nil || wanted == Consistency.none else {
-                return .none("\(standalone.pod) is a standalone, which can only be read with consistency none")
+                return .never("\(standalone.pod) is a standalone, which can only be read with consistency none")
             }
             return chosen(standalone, Consistency.none, "a standalone, read without a lock or an oplog", reasons)
         }
@@ -61,6 +63,7 @@ enum MemberChoice: Sendable, Hashable {
             if let best = secondaries.first(where: { $0.member.isLockable == true }) {
                 return chosen(best, .lock, describe(best), reasons)
             }
+            if wanted == .lock, let reason = reasonNeverToLock(agents) { return .never(reason) }
             if wanted == .lock {
                 return .none(explain(reasons, otherwise: "there is no secondary that can be locked"))
             }
@@ -114,6 +117,22 @@ enum MemberChoice: Sendable, Hashable {
         if !mayBeDelayed, let delay = member.delaySeconds, delay > 0 { return "is delayed by \(delay) s" }
         return nil
     }
+
+    /// Why no member of the group could be locked even if all were well, or nil.
+    ///
+    /// A locked member takes no part in majorities: the others' votes must make one.
+    private static func reasonNeverToLock(_ agents: [AgentSnapshot]) -> String? {
+        guard let agent = agents.first(where: { !$0.member.members.isEmpty }) else { return nil }
+        let members = agent.member.members
+        let votes = members.reduce(0) { $0 + $1.votes }
+        let data = members.filter { $0.state != "ARBITER" }
+        if data.count > 1, data.contains(where: { votes - $0.votes > votes / 2 }) { return nil }
+        return "\(group(agent)) can't spare a member for a lock: \(count(data.count, "member")) with data and "
+            + "\(count(votes, "vote")), and the others must keep a majority; add a member, or use consistency snapshot "
+            + "or oplog"
+    }
+
+    private static func count(_ number: Int, _ word: String) -> String { "\(number) \(word)\(number == 1 ? "" : "s")" }
 
     /// Seconds of lag that make one secondary worse than another; less is noise.
     ///

@@ -76,6 +76,9 @@ extension SessionMachine {
             case .none(let reason):
                 cannotAssign(index, reason, limitMs: timings.agentWaitMs)
                 if state.stage != .running { return }
+            case .never(let reason):
+                stop(.init(phase: .failed, reason: "UnsupportedConsistency", message: reason))
+                return
             }
         }
     }

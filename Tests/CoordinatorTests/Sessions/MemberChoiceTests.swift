@@ -15,6 +15,7 @@ import Testing
         switch MemberChoice.forBackup(agents, wanted: wanted, failedBefore: failed, lastDumped: last) {
         case .chosen(let chosen): "\(chosen.agent.pod) \(chosen.consistency?.rawValue ?? "-")"
         case .none(let reason): reason
+        case .never(let reason): "never: \(reason)"
         }
     }
 
@@ -80,6 +81,38 @@ import Testing
         #expect(backup([alone]) == "alone none")
         #expect(backup([alone], Consistency.none) == "alone none")
         #expect(backup([alone], .lock).contains("only be read with consistency none"))
+        #expect(backup([alone], .lock).hasPrefix("never"))
+    }
+
+    @Test("who insists on a lock is told at once when the group could never spare a member, and waits when it may soon")
+    func neverLockable() {
+        func choice(_ states: [(String, votes: Int)]) -> String {
+            var needed = H.agent("needed", .secondary, isLockable: false)
+            needed.member.members = states.enumerated().map { index, member in
+                GroupMember(
+                    host: "m\(index)",
+                    state: member.0,
+                    isHealthy: index == 0,
+                    votes: member.votes,
+                    priority: 1
+                )
+            }
+            return backup([needed, H.primary], .lock)
+        }
+        #expect(
+            choice([("PRIMARY", 1), ("SECONDARY", 1)])
+                == "never: rs0 can't spare a member for a lock: 2 members with data and 2 votes, and the others must keep a "
+                + "majority; add a member, or use consistency snapshot or oplog"
+        )
+        #expect(choice([("PRIMARY", 1)]).hasPrefix("never: rs0 can't spare a member for a lock: 1 member with data"))
+        #expect(choice([("PRIMARY", 1), ("ARBITER", 1), ("ARBITER", 1)]).hasPrefix("never"))
+        for possible in [
+            [("PRIMARY", 1), ("SECONDARY", 1), ("(not reachable/healthy)", 1)],
+            [("PRIMARY", 1), ("SECONDARY", 0)],
+            [("PRIMARY", 1), ("SECONDARY", 1), ("ARBITER", 1)],
+        ] {
+            #expect(choice(possible) == "needed can't be locked: the set would lose its majority")
+        }
     }
 
     @Test("the reason tells why this member, and why not the others")

@@ -114,6 +114,10 @@ import Testing
         var fuzzy = SessionHarness(agents: ClusterHarness.agents, consistency: Consistency.none)
         fuzzy.observe()
         #expect(fuzzy.state.outcome?.reason == "UnsupportedConsistency")
+        let alone = SessionHarness.agent("alone", .standalone)
+        var locked = SessionHarness(agents: [alone], consistency: .lock)
+        locked.assign()
+        #expect(locked.state.outcome?.reason == "UnsupportedConsistency", "\(String(describing: locked.state.outcome))")
         var part = SessionHarness(kind: .restore, agents: ClusterHarness.agents)
         part.state.plan.restore?.group = "rs-a"
         part.observe()
