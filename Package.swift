@@ -97,7 +97,7 @@ let package = Package(
         ),
         library(
             "RemoraCLI",
-            ["BackupModel", "HTTPClient", "Repository", "ObjectStorage", "Engines", "CPlatform", arguments]
+            ["BackupModel", "HTTPClient", "Repository", "ObjectStorage", "Engines", "CPlatform", arguments, yaml]
         ),
         program("remora", ["RemoraCLI"]),
 

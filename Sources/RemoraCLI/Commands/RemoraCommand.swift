@@ -24,7 +24,7 @@ struct RemoraCommand: AsyncParsableCommand {
                 ]
             ),
             CommandGroup(name: "Do", subcommands: [BackupCommand.self, RestoreCommand.self, CancelCommand.self]),
-            CommandGroup(name: "Without a coordinator", subcommands: [RepoCommand.self]),
+            CommandGroup(name: "Without a coordinator", subcommands: [RepoCommand.self, ConvertCommand.self]),
         ]
     )
 }

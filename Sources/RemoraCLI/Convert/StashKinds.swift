@@ -1,0 +1,227 @@
+import BackupModel
+import Yams
+
+/// What Stash's objects become, kind by kind: field by field, or the sentence why they become nothing.
+///
+/// Field names: stash.appscode.com/v1alpha1 (Repository) and v1beta1, appcatalog.appscode.com/v1alpha1 (AppBinding), as of
+/// their last public versions.
+enum StashKind: String, CaseIterable {
+    case repository = "Repository"
+    case configuration = "BackupConfiguration"
+    case restore = "RestoreSession"
+    case binding = "AppBinding"
+    case session = "BackupSession"
+    case batch = "BackupBatch"
+    case restoreBatch = "RestoreBatch"
+    case blueprint = "BackupBlueprint"
+    case function = "Function"
+    case task = "Task"
+
+    /// Why nothing of a kind is carried over; nil for what is converted.
+    var reasonForNothing: (message: String, isLoss: Bool)? {
+        switch self {
+        case .repository, .configuration, .restore, .binding: nil
+        case .session: ("it is a run that was, and its backup stays in Stash's repository", false)
+        case .function, .task:
+            ("agents bring what they run with them, so a BackupConfiguration needs neither Task nor Function", false)
+        case .batch: ("write one BackupConfiguration for each of its members", true)
+        case .restoreBatch: ("write one RestoreSession for each of its members", true)
+        case .blueprint: ("write a BackupConfiguration for each workload it was for", true)
+        }
+    }
+
+    /// The spec in Remora's terms.
+    func convert(_ spec: Node, _ fields: StashFields) -> Node {
+        switch self {
+        case .repository: fields.convert(spec, at: "spec", Self.repositoryRules(fields))
+        case .configuration: fields.convert(spec, at: "spec", Self.configurationRules(fields))
+        case .restore: fields.convert(spec, at: "spec", Self.restoreRules(fields))
+        case .binding: fields.convert(spec, at: "spec", Self.bindingRules)
+        case .session, .batch, .restoreBatch, .blueprint, .function, .task: spec
+        }
+    }
+
+    // MARK: Repository
+
+    private static func repositoryRules(_ fields: StashFields) -> [String: StashFields.Rule] {
+        let noStorage = StashFields.Rule.drop("this kind of storage is not supported yet; local and s3 are")
+        return [
+            "backend": .into(
+                [
+                    "storageSecretName": .keep,
+                    "local": .by { node, path in local(node, path, fields) },
+                    "s3": .into([:].with(["endpoint", "bucket", "prefix", "region", "insecureTLS"], .keep)),
+                ].with(["gcs", "azure", "swift", "b2", "rest"], noStorage)
+            ),
+            "wipeOut": .by { node, path in
+                if node.bool == true {
+                    fields.remark(node, "\(path) is not carried over: backups are never deleted with their Repository")
+                }
+                return nil
+            },
+            "usagePolicy": .into([
+                "allowedNamespaces": .into([
+                    "from": .by { node, path in
+                        guard node.string == "Selector" else { return node }
+                        fields.remark(
+                            node,
+                            "\(path) Selector is not carried over: allowed are Same, which is meant now, and All"
+                        )
+                        return nil
+                    },
+                    "selector": .drop("namespaces can't be selected by labels"),
+                ])
+            ]),
+        ]
+    }
+
+    private static func local(_ node: Node, _ path: String, _ fields: StashFields) -> Node {
+        let volume = StashFields.Rule.drop(
+            "mount that volume at the same path into the coordinator's pod and beside every agent"
+        )
+        let volumes = [
+            "hostPath", "persistentVolumeClaim", "nfs", "emptyDir", "csi", "iscsi", "cephfs", "rbd", "glusterfs",
+        ]
+        return fields.convert(
+            node,
+            at: path,
+            ["mountPath": .keep, "subPath": .keep].with(volumes, volume)
+        )
+    }
+
+    // MARK: BackupConfiguration
+
+    private static var hooks: StashFields.Rule {
+        .drop("hooks are not run yet, so what they did has to be done elsewhere")
+    }
+    private static var streams: StashFields.Rule { .drop("nothing is staged, everything streams") }
+    private static var besides: StashFields.Rule {
+        .drop(
+            "agents run beside their database, with the resources its pod says"
+        )
+    }
+
+    private static func configurationRules(_ fields: StashFields) -> [String: StashFields.Rule] {
+        [
+            "schedule": .keep, "paused": .keep, "backupHistoryLimit": .keep, "timeOut": .keep,
+            "driver": .keep, "retryConfig": .into(["maxRetry": .keep, "delay": .keep]),
+            "repository": .into(["name": .keep, "namespace": .keep]),
+            "task": .by { node, path in task(node, path, fields) },
+            "target": .into(targetRules(fields)),
+            "retentionPolicy": .into(
+                [
+                    "keepTags": .drop("backups have no tags")
+                ].with(
+                    [
+                        "name", "keepLast", "keepHourly", "keepDaily", "keepWeekly", "keepMonthly", "keepYearly",
+                        "prune", "dryRun",
+                    ],
+                    .keep
+                )
+            ),
+            "runtimeSettings": besides, "tempDir": streams, "interimVolumeTemplate": streams, "hooks": hooks,
+        ]
+    }
+
+    private static func targetRules(_ fields: StashFields) -> [String: StashFields.Rule] {
+        [
+            "ref": .by { node, path in
+                // The AppBinding becomes one of ours, so it is the one that is meant.
+                fields.convert(
+                    node,
+                    at: path,
+                    ["apiVersion": .silently, "kind": .keep, "name": .keep, "namespace": .keep]
+                )
+            },
+            "alias": .silently,
+            "rules": .by { node, path in rules(node, path, fields) },
+            "args": .drop(
+                "a database is read by the agent itself; task parameters include and exclude choose collections"
+            ),
+        ].with(
+            ["paths", "volumeMounts", "replicas", "snapshotClassName", "exclude", "volumeClaimTemplates"],
+            .drop("it is for volumes and files, not for databases")
+        )
+    }
+
+    private static func task(_ node: Node, _ path: String, _ fields: StashFields) -> Node {
+        let known = Set(TaskParameter.allCases.map(\.rawValue))
+        return fields.convert(
+            node,
+            at: path,
+            [
+                "name": .keep,
+                "params": .by { list, place in
+                    let kept = list.elements.filter { parameter in
+                        let name = parameter.field("name")?.string ?? ""
+                        if known.contains(name) { return true }
+                        fields.remark(
+                            parameter,
+                            "\(place) \(name) is not carried over: parameters are \(known.sorted().joined(separator: ", "))"
+                        )
+                        return false
+                    }
+                    return kept.isEmpty ? nil : .sequence(Node.Sequence(kept))
+                },
+            ]
+        )
+    }
+
+    // MARK: RestoreSession
+
+    private static func restoreRules(_ fields: StashFields) -> [String: StashFields.Rule] {
+        [
+            "repository": .into(["name": .keep, "namespace": .keep]),
+            "task": .by { node, path in task(node, path, fields) },
+            "target": .into(targetRules(fields)),
+            "rules": .by { node, path in
+                _ = rules(node, path, fields)
+                return nil
+            },
+            "timeOut": .keep, "driver": .silently,
+            "runtimeSettings": besides, "tempDir": streams, "interimVolumeTemplate": streams, "hooks": hooks,
+        ]
+    }
+
+    /// Of Stash's rules only `latest` means anything to Remora: its ids name backups in Stash's own repositories.
+    private static func rules(_ node: Node, _ path: String, _ fields: StashFields) -> Node? {
+        for (index, rule) in node.elements.enumerated() {
+            _ = fields.convert(
+                rule,
+                at: "\(path)[\(index)]",
+                [
+                    "snapshots": .by { list, place in
+                        for snapshot in list.elements where snapshot.string != "latest" {
+                            fields.remark(
+                                snapshot,
+                                "\(place) \(snapshot.string ?? "") is not carried over: it is a backup of Stash's; "
+                                    + "the latest one of Remora is meant now"
+                            )
+                        }
+                        return nil
+                    }
+                ].with(
+                    ["targetHosts", "sourceHost"],
+                    .drop("which group goes where is said by spec.groups")
+                ).with(["paths", "include", "exclude"], .drop("say collections in spec.include and spec.exclude"))
+            )
+        }
+        return nil
+    }
+
+    // MARK: AppBinding
+
+    private static var bindingRules: [String: StashFields.Rule] {
+        [
+            "type": .keep, "version": .keep, "parameters": .keep,
+            "secret": .into(["name": .keep]), "tlsSecret": .into(["name": .keep]),
+            "clientConfig": .into(
+                [
+                    "service": .into([:].with(["scheme", "namespace", "name", "port", "path", "query"], .keep))
+                ].with(["url", "insecureSkipTLSVerify", "caBundle", "serverName"], .keep)
+            ),
+            "appRef": .drop("it refers to another operator's object"),
+            "secretTransforms": .drop("the secret needs the keys username and password"),
+        ]
+    }
+}
