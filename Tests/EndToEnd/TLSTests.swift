@@ -16,6 +16,7 @@ struct TLSTests {
                 #expect(log.status.succeeded && log.text.contains("snapshot"), "\(log.text)\(log.errorText)")
                 #expect(try await rig.deployment.json("snapshots").elements.count == 1)
 
+                try expectNoSecretInTheOpen(rig)
                 try await proveStrangerIsTold(rig)
                 let refused = try await rig.deployment.remora("status", environment: ["REMORA_CA_FILE": nil])
                 #expect(refused.status == .code(4), "\(refused.status)")

@@ -38,7 +38,11 @@ actor LogShelf {
         let end = end(session, jobID)
         guard offset == end else { return .misplaced(end: end) }
         guard end + Int64(bytes.count) <= Self.maximumBytes else { return .full }
-        try FileManager.default.createDirectory(atPath: directory(session), withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            atPath: directory(session),
+            withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700]
+        )
         let file = path(session, jobID)
         if !FileManager.default.fileExists(atPath: file) {
             guard FileManager.default.createFile(atPath: file, contents: nil, attributes: [.posixPermissions: 0o600])

@@ -16,6 +16,7 @@ final class SQLiteStore: Store {
                 // A permit is given away as soon as its commit returns, so the commit must survive a power cut.
                 try database.execute(sql: "PRAGMA synchronous = FULL")
             }
+            Self.keepFromOthers(path)
             pool = try DatabasePool(path: path, configuration: configuration)
             try Self.migrator.migrate(pool)
         } catch {
@@ -23,6 +24,16 @@ final class SQLiteStore: Store {
                 description: "can't open the state in \(path): \(error); check the directory's owner and free space"
             )
         }
+    }
+
+    /// The key of the agents' tokens is in the file, so nobody else may read it, wherever its directory is.
+    ///
+    /// SQLite gives its other files the mode of this one. What fails here fails again when the file is opened, and is
+    /// told then.
+    private static func keepFromOthers(_ path: String) {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        if descriptor >= 0 { close(descriptor) }
+        for suffix in ["", "-wal", "-shm"] { _ = chmod(path + suffix, 0o600) }
     }
 
     private static var migrator: DatabaseMigrator {
