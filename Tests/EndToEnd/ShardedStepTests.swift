@@ -41,6 +41,7 @@ struct ShardedStepTests {
             ("agent killed when it has noted the balancer, and not stopped it", agentBeforeBalancerStop),
             ("agent killed when it has noted the lock, and not asked for it", agentBeforeLock),
             ("agent killed in the middle of its dump, and it stays away", agentDumping),
+            ("agent told to end (SIGTERM) in the middle of its dump", agentTold),
             ("agent killed before its permit to publish", agentBeforePermit),
             ("agent killed when its snapshot is stored and not reported", agentBeforeReport),
         ]
@@ -78,6 +79,23 @@ struct ShardedStepTests {
         #expect(end["phase"].string == "Succeeded", "\(end)")
         let locks = try await rig.deployment.json("locks").elements
         #expect(locks.contains { $0["host"].string == member.address && $0["releaseJobID"] != .null }, "\(locks)")
+        try await agent.launch()
+        return session
+    }
+
+    /// As Kubernetes ends every pod: nothing may be left for whoever comes next.
+    private func agentTold(_ rig: ShardedStepRig) async throws -> String {
+        let session = try await rig.stalledBackup()
+        let (agent, member) = try await rig.worker(of: session, at: "rsA")
+        async let ending = agent.stop(grace: .seconds(40))
+        // The server doesn't answer the dump any more; the lock must not wait for that.
+        try await eventually("the lock is gone, while the dump still waits", within: .seconds(10)) {
+            try await !member.isLocked()
+        }
+        try await rig.stall(false)
+        let status = await ending
+        #expect(status?.succeeded == true, "it failed, or had to be killed: \(String(describing: status))")
+        #expect(try !rig.hasNote("lock", "rsA"))
         try await agent.launch()
         return session
     }

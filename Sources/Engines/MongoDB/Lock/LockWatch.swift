@@ -14,7 +14,10 @@ struct LockWatch: Sendable {
     /// Share of the primary's history before the lock that it may lose meanwhile.
     let oplogShare: Double
 
-    /// Returns when the lock is over or the task is cancelled.
+    /// Returns when the lock is over; ends it when the task is cancelled.
+    ///
+    /// A dump that is cancelled ends when the server has answered what was asked last, which may take minutes. The lock
+    /// doesn't wait for that.
     func run() async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await deadline() }
@@ -22,6 +25,8 @@ struct LockWatch: Sendable {
             group.addTask { await look() }
             // Each returns once it has ended the lock; the others have nothing left to do then.
             await group.next()
+            // After a dump that ended the lock is over already, and this does nothing.
+            if Task.isCancelled { await lock.release(reason: "cancelled") }
             group.cancelAll()
         }
     }
