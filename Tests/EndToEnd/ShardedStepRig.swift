@@ -188,8 +188,28 @@ final class ShardedStepRig: Sendable {
         let next = try await deployment.remora("backup", "shop", "--wait")
         try #require(next.status.succeeded, "the next backup: \(next.text)\(next.errorText)")
         try await expectNothingHeld(fault)
-        #expect(try await deployment.json("snapshots").elements.count == known + 1, "\(fault)")
+        let snapshots = try await deployment.json("snapshots").elements
+        #expect(snapshots.count == known + 1, "\(fault)")
+        try await expectOrder(of: try #require(snapshots.first?["session"].string))
         try await expectGoodRepositories()
+    }
+
+    /// The balancer was off before anything was locked, the config server before the shards; and everything ended in the
+    /// opposite order, by the ledger.
+    private func expectOrder(of session: String) async throws {
+        let records = try await deployment.json("locks").elements.filter { $0["session"].string == "demo/\(session)" }
+        func times(_ name: String, _ isWanted: (JSONValue) -> Bool) throws -> (since: [String], ended: [String]) {
+            let wanted = records.filter(isWanted)
+            try #require(!wanted.isEmpty, "no \(name) of \(session) in \(records)")
+            return (wanted.compactMap { $0["since"].string }, wanted.compactMap { $0["endedAt"].string })
+        }
+        let balancer = try times("balancer") { $0["kind"].string == "balancer" }
+        let config = try times("lock of cfg") { $0["kind"].string != "balancer" && $0["group"].string == "cfg" }
+        let shards = try times("lock of a shard") { $0["kind"].string != "balancer" && $0["group"].string != "cfg" }
+        #expect(balancer.since.max() ?? "" <= config.since.min() ?? "", "\(records)")
+        #expect(config.since.max() ?? "" <= shards.since.min() ?? "", "\(records)")
+        #expect(shards.ended.max() ?? "" <= config.ended.min() ?? "", "\(records)")
+        #expect(config.ended.max() ?? "" <= balancer.ended.min() ?? "", "\(records)")
     }
 
     /// No member is locked, the balancer runs, and the coordinator knows it.

@@ -9,7 +9,9 @@ struct ClusterFaultTests {
     @Test("cancelled, crashed, refused, lapsed: what was on is on again, and what was off stays off")
     func waysOut() async throws {
         try await withTestDirectory("cluster") { directory in
-            let cluster = try await ShardedCluster.start(in: directory)
+            var options = ShardedClusterOptions()
+            options.mongo.parameters["enableTestCommands"] = "1"
+            let cluster = try await ShardedCluster.start(options, in: directory)
             try await Transfers.prepare(cluster)
             let session = try await ClusterSession(cluster, in: directory)
             for step in ["balancer noted", "balancer stopped", "read", "finished"] {
@@ -20,6 +22,7 @@ struct ClusterFaultTests {
             try await crashed(cluster, session)
             try await refused(cluster, session)
             try await turnedOn(cluster, session)
+            try await moveThatDoesNotEnd(cluster, session)
             try await offBefore(cluster, directory)
             try await insideChange(cluster, directory)
             try await wholeChange(cluster, directory)
@@ -187,6 +190,41 @@ struct ClusterFaultTests {
         }
         #expect(failure?.code == "balancerBusy" && failure?.message.contains("turns it on again") == true)
         try await isAsBefore(cluster, job)
+    }
+
+    /// A chunk that the balancer moves and that doesn't arrive, as on a slow shard: the backup fails instead of warning.
+    private func moveThatDoesNotEnd(_ cluster: ShardedCluster, _ session: ClusterSession) async throws {
+        let donor = try cluster.shardClient("rsA")
+        func hang(_ mode: String) async throws {
+            try await donor.command(#"{"configureFailPoint": "moveChunkHangAtStep3", "mode": "\#(mode)"}"#)
+        }
+        try await cluster.shardCollection("bank.moves", key: #"{"_id": 1}"#)
+        try await hang("alwaysOn")
+        var job = fresh(session.config)
+        do {
+            try await cluster.addToZone("far", shard: "rsB")
+            let (min, max) = (#"{"_id": {"$minKey": 1}}"#, #"{"_id": {"$maxKey": 1}}"#)
+            try await cluster.setZone("far", of: "bank.moves", from: min, to: max)
+            try await eventually("the balancer moves the chunk", within: .seconds(60)) {
+                try await donor.count("migrationCoordinators", of: "config") > 0
+            }
+            job.tuning = { $0.balancerWait = .seconds(1) }
+            let failure = await #expect(throws: JobFailure.self) {
+                try await job.rig.backUp(job.engine, job.spec, context: job.context)
+            }
+            #expect(failure?.code == "balancerBusy", "\(String(describing: failure))")
+            let reason = failure?.message ?? ""
+            #expect(reason.contains("is still being moved") || reason.contains("its round doesn't end"), "\(reason)")
+        } catch {
+            try await hang("off")
+            throw error
+        }
+        try await hang("off")
+        try await isAsBefore(cluster, job)
+        try await eventually("the chunk arrives", within: .seconds(60)) {
+            try await cluster.chunks(of: "bank.moves").first?.shard == "rsB"
+        }
+        try await cluster.dropCollection("bank.moves")
     }
 
     /// A cut that falls between the first and the last step of a move is no cut.
