@@ -119,7 +119,7 @@ let package = Package(
         tests("HTTPClientTests", ["HTTPClient", "TestSupport"]),
         tests("ObjectStorageTests", ["ObjectStorage", "TestSupport"]),
         tests("RepositoryTests", ["Repository", "ObjectStorage", "TestSupport"]),
-        tests("BackupModelTests", ["BackupModel", yaml]),
+        tests("BackupModelTests", ["BackupModel", "TestSupport", yaml]),
         tests("EnginesTests", ["Engines", "BSON", "BackupModel", "Repository", "ObjectStorage", "TestSupport"]),
         tests(
             "AgentTests",

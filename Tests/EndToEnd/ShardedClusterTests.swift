@@ -93,14 +93,9 @@ extension ShardedClusterTests {
     /// Nothing is left but the repository: a new coordinator restores into a new cluster, whose shards are named the
     /// other way round.
     private func restoreElsewhere(_ repository: String, _ backup: String, _ truth: ShardedFingerprint) async throws {
-        try await withTestDirectory("e2e-sharded-other") { directory in
-            let other = try await ShardedCluster.start(in: directory)
-            let sharded = try await ShardedDeployment.start(
-                beside: other,
-                in: directory,
-                repository: "    local:\n      mountPath: \(repository)"
-            )
-            let restore = try await sharded.deployment.remora(
+        let backend = "    local:\n      mountPath: \(repository)"
+        try await withShardedRig("e2e-sharded-other", members: 1, repository: backend) { other in
+            let restore = try await other.deployment.remora(
                 "restore",
                 "shop",
                 "--from",
@@ -111,23 +106,21 @@ extension ShardedClusterTests {
                 "rsB=rsA",
                 "--wait"
             )
-            #expect(restore.status.succeeded, "\(restore.text)\(restore.errorText)\n\(sharded.logs())")
-            let differences = try await withoutBank(other).withoutRemoraUser().differences(
+            try #require(restore.status.succeeded, "\(restore.text)\(restore.errorText)")
+            let differences = try await withoutBank(other.cluster).withoutRemoraUser().differences(
                 from: truth.withoutRemoraUser().withShardsSwapped()
             )
             #expect(differences.isEmpty, "\(differences)")
-            #expect(try await BankWorkload.contradictions(in: other) == [])
-            #expect(try await other.balancerStatus().mode == "full")
-            await sharded.stop()
-            await other.kill()
+            #expect(try await BankWorkload.contradictions(in: other.cluster) == [])
+            #expect(try await other.cluster.balancerStatus().mode == "full")
         }
     }
 }
 
-/// Runs a test on a cluster of two shards of three members, with agents and a coordinator; a failure shows what everybody
-/// said.
+/// Runs a test on a cluster of two shards, with agents and a coordinator; a failure shows what everybody said.
 func withShardedRig(
     _ name: String,
+    members: Int = 3,
     repository: String? = nil,
     configuration: String = "",
     storageSecret: [String: String] = [:],
@@ -135,7 +128,7 @@ func withShardedRig(
     _ body: (ShardedDeployment) async throws -> Void
 ) async throws {
     try await withTestDirectory(name) { directory in
-        let cluster = try await ShardedCluster.start(ShardedClusterOptions(shards: 2, members: 3), in: directory)
+        let cluster = try await ShardedCluster.start(ShardedClusterOptions(shards: 2, members: members), in: directory)
         let sharded = try await ShardedDeployment.start(
             beside: cluster,
             in: directory,

@@ -22,10 +22,10 @@ enum ClusterBenchmark {
         let measured = try await backUp(sharded)
         let hosts = measured["hosts"].elements.compactMap { $0["host"].string }
         let dumps = measured["hosts"].elements.filter { $0["group"].string != "cfg" }
-        let session = seconds(measured["startTime"].string, measured["endTime"].string)
+        let since = measured["startTime"].string ?? ""
+        let session = seconds(since, measured["endTime"].string)
         let jobs = dumps.map { seconds($0["startTime"].string, $0["endTime"].string) }
         let held = dumps.compactMap { $0["backup"]["lock"]["heldMs"].number }.map { $0 / 1000 }
-        let since = measured["startTime"].string ?? ""
         let spread = try await lockSpread(sharded, since: since)
         let events = measured["events"].elements.compactMap { event in
             event["message"].string.map { (seconds(since, event["time"].string), $0) }

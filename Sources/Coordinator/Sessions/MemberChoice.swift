@@ -63,8 +63,8 @@ enum MemberChoice: Sendable, Hashable {
             if let best = secondaries.first(where: { $0.member.isLockable == true }) {
                 return chosen(best, .lock, describe(best), reasons)
             }
-            if wanted == .lock, let reason = reasonNeverToLock(agents) { return .never(reason) }
             if wanted == .lock {
+                if let reason = reasonNeverToLock(agents) { return .never(reason) }
                 return .none(explain(reasons, otherwise: "there is no secondary that can be locked"))
             }
         }

@@ -81,7 +81,7 @@ struct StashConverter {
             return
         }
         let object = Node.fields([
-            ("apiVersion", .text(ResourceGroup.apiVersion)), ("kind", .text(kind)),
+            ("apiVersion", Node(ResourceGroup.apiVersion)), ("kind", Node(kind)),
             ("metadata", Self.metadata(node.field("metadata"), fields)), ("spec", stash.convert(spec, fields)),
         ])
         let problems = Self.problems(object, stash)
@@ -112,7 +112,7 @@ struct StashConverter {
             at: "metadata",
             [
                 "name": .keep, "namespace": .keep, "labels": .keep,
-                "annotations": .by { node, _ in
+                "annotations": .by { _, node, _ in
                     guard case .mapping(let mapping) = node else { return nil }
                     let kept = mapping.filter { pair in
                         pair.key.string != "kubectl.kubernetes.io/last-applied-configuration"

@@ -41,13 +41,13 @@ final class StashFields {
         var pairs: [(Node, Node)] = []
         for (key, value) in mapping {
             guard let name = key.string else { continue }
-            let place = path.isEmpty ? name : "\(path).\(name)"
+            let place = "\(path).\(name)"
             switch rules[name] {
             case .keep: pairs.append((key, value))
             case .silently: break
             case .drop(let why): remark(key, "\(place) is not carried over: \(why)")
             case .into(let nested): pairs.append((key, convert(value, at: place, nested)))
-            case .by(let body): if let value = body(value, place) { pairs.append((key, value)) }
+            case .by(let body): if let value = body(self, value, place) { pairs.append((key, value)) }
             case nil: remark(key, "\(place) is not carried over: it is not known")
             }
         }
@@ -55,7 +55,7 @@ final class StashFields {
     }
 
     /// What becomes of a field.
-    enum Rule {
+    enum Rule: Sendable {
         case keep
         /// Left out, and nobody misses it.
         case silently
@@ -63,7 +63,7 @@ final class StashFields {
         case drop(String)
         case into([String: Rule])
         /// Whatever a function makes of it; nil leaves it out.
-        case by((_ value: Node, _ path: String) -> Node?)
+        case by(@Sendable (_ fields: StashFields, _ value: Node, _ path: String) -> Node?)
     }
 }
 
@@ -79,9 +79,6 @@ extension Node {
     static func fields(_ pairs: [(String, Node)]) -> Node {
         .mapping(Mapping(pairs.map { (Node($0.0), $0.1) }))
     }
-
-    /// A text.
-    static func text(_ text: String) -> Node { Node(text) }
 
     /// The value of a field in a mapping.
     func field(_ name: String) -> Node? {

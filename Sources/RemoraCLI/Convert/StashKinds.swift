@@ -33,9 +33,9 @@ enum StashKind: String, CaseIterable {
     /// The spec in Remora's terms.
     func convert(_ spec: Node, _ fields: StashFields) -> Node {
         switch self {
-        case .repository: fields.convert(spec, at: "spec", Self.repositoryRules(fields))
-        case .configuration: fields.convert(spec, at: "spec", Self.configurationRules(fields))
-        case .restore: fields.convert(spec, at: "spec", Self.restoreRules(fields))
+        case .repository: fields.convert(spec, at: "spec", Self.repositoryRules)
+        case .configuration: fields.convert(spec, at: "spec", Self.configurationRules)
+        case .restore: fields.convert(spec, at: "spec", Self.restoreRules)
         case .binding: fields.convert(spec, at: "spec", Self.bindingRules)
         case .session, .batch, .restoreBatch, .blueprint, .function, .task: spec
         }
@@ -43,17 +43,17 @@ enum StashKind: String, CaseIterable {
 
     // MARK: Repository
 
-    private static func repositoryRules(_ fields: StashFields) -> [String: StashFields.Rule] {
+    private static var repositoryRules: [String: StashFields.Rule] {
         let noStorage = StashFields.Rule.drop("this kind of storage is not supported yet; local and s3 are")
         return [
             "backend": .into(
                 [
                     "storageSecretName": .keep,
-                    "local": .by { node, path in local(node, path, fields) },
+                    "local": .by(local),
                     "s3": .into([:].with(["endpoint", "bucket", "prefix", "region", "insecureTLS"], .keep)),
                 ].with(["gcs", "azure", "swift", "b2", "rest"], noStorage)
             ),
-            "wipeOut": .by { node, path in
+            "wipeOut": .by { fields, node, path in
                 if node.bool == true {
                     fields.remark(node, "\(path) is not carried over: backups are never deleted with their Repository")
                 }
@@ -61,7 +61,7 @@ enum StashKind: String, CaseIterable {
             },
             "usagePolicy": .into([
                 "allowedNamespaces": .into([
-                    "from": .by { node, path in
+                    "from": .by { fields, node, path in
                         guard node.string == "Selector" else { return node }
                         fields.remark(
                             node,
@@ -75,7 +75,7 @@ enum StashKind: String, CaseIterable {
         ]
     }
 
-    private static func local(_ node: Node, _ path: String, _ fields: StashFields) -> Node {
+    private static func local(_ fields: StashFields, _ node: Node, _ path: String) -> Node {
         let volume = StashFields.Rule.drop(
             "mount that volume at the same path into the coordinator's pod and beside every agent"
         )
@@ -91,23 +91,19 @@ enum StashKind: String, CaseIterable {
 
     // MARK: BackupConfiguration
 
-    private static var hooks: StashFields.Rule {
-        .drop("hooks are not run yet, so what they did has to be done elsewhere")
-    }
-    private static var streams: StashFields.Rule { .drop("nothing is staged, everything streams") }
-    private static var besides: StashFields.Rule {
-        .drop(
-            "agents run beside their database, with the resources its pod says"
-        )
-    }
+    private static let hooks = StashFields.Rule.drop("hooks are not run yet, so what they did has to be done elsewhere")
+    private static let streams = StashFields.Rule.drop("nothing is staged, everything streams")
+    private static let besides = StashFields.Rule.drop(
+        "agents run beside their database, with the resources its pod says"
+    )
 
-    private static func configurationRules(_ fields: StashFields) -> [String: StashFields.Rule] {
+    private static var configurationRules: [String: StashFields.Rule] {
         [
             "schedule": .keep, "paused": .keep, "backupHistoryLimit": .keep, "timeOut": .keep,
             "driver": .keep, "retryConfig": .into(["maxRetry": .keep, "delay": .keep]),
             "repository": .into(["name": .keep, "namespace": .keep]),
-            "task": .by { node, path in task(node, path, fields) },
-            "target": .into(targetRules(fields)),
+            "task": .by(task),
+            "target": .into(targetRules),
             "retentionPolicy": .into(
                 [
                     "keepTags": .drop("backups have no tags")
@@ -123,18 +119,12 @@ enum StashKind: String, CaseIterable {
         ]
     }
 
-    private static func targetRules(_ fields: StashFields) -> [String: StashFields.Rule] {
+    private static var targetRules: [String: StashFields.Rule] {
         [
-            "ref": .by { node, path in
-                // The AppBinding becomes one of ours, so it is the one that is meant.
-                fields.convert(
-                    node,
-                    at: path,
-                    ["apiVersion": .silently, "kind": .keep, "name": .keep, "namespace": .keep]
-                )
-            },
+            // The AppBinding becomes one of ours, so it is the one that is meant.
+            "ref": .into(["apiVersion": .silently, "kind": .keep, "name": .keep, "namespace": .keep]),
             "alias": .silently,
-            "rules": .by { node, path in rules(node, path, fields) },
+            "rules": .by(rules),
             "args": .drop(
                 "a database is read by the agent itself; task parameters include and exclude choose collections"
             ),
@@ -144,14 +134,14 @@ enum StashKind: String, CaseIterable {
         )
     }
 
-    private static func task(_ node: Node, _ path: String, _ fields: StashFields) -> Node {
+    private static func task(_ fields: StashFields, _ node: Node, _ path: String) -> Node {
         let known = Set(TaskParameter.allCases.map(\.rawValue))
         return fields.convert(
             node,
             at: path,
             [
                 "name": .keep,
-                "params": .by { list, place in
+                "params": .by { fields, list, place in
                     let kept = list.elements.filter { parameter in
                         let name = parameter.field("name")?.string ?? ""
                         if known.contains(name) { return true }
@@ -169,28 +159,25 @@ enum StashKind: String, CaseIterable {
 
     // MARK: RestoreSession
 
-    private static func restoreRules(_ fields: StashFields) -> [String: StashFields.Rule] {
+    private static var restoreRules: [String: StashFields.Rule] {
         [
             "repository": .into(["name": .keep, "namespace": .keep]),
-            "task": .by { node, path in task(node, path, fields) },
-            "target": .into(targetRules(fields)),
-            "rules": .by { node, path in
-                _ = rules(node, path, fields)
-                return nil
-            },
+            "task": .by(task),
+            "target": .into(targetRules),
+            "rules": .by(rules),
             "timeOut": .keep, "driver": .silently,
             "runtimeSettings": besides, "tempDir": streams, "interimVolumeTemplate": streams, "hooks": hooks,
         ]
     }
 
     /// Of Stash's rules only `latest` means anything to Remora: its ids name backups in Stash's own repositories.
-    private static func rules(_ node: Node, _ path: String, _ fields: StashFields) -> Node? {
+    private static func rules(_ fields: StashFields, _ node: Node, _ path: String) -> Node? {
         for (index, rule) in node.elements.enumerated() {
             _ = fields.convert(
                 rule,
                 at: "\(path)[\(index)]",
                 [
-                    "snapshots": .by { list, place in
+                    "snapshots": .by { fields, list, place in
                         for snapshot in list.elements where snapshot.string != "latest" {
                             fields.remark(
                                 snapshot,

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Yams
 
 /// A node of a CustomResourceDefinition's schema.
@@ -14,10 +15,8 @@ struct Schema {
     }
 
     /// Reads `manifests/crds/NAME.yaml`.
-    static func definition(_ name: String, file: String = #filePath) throws -> Definition {
-        // Tests/BackupModelTests/Schema/Schema.swift
-        let checkout = file.split(separator: "/").dropLast(4).joined(separator: "/")
-        let text = try String(contentsOfFile: "/\(checkout)/manifests/crds/\(name).yaml", encoding: .utf8)
+    static func definition(_ name: String) throws -> Definition {
+        let text = try String(contentsOfFile: "\(Tools.packageRoot)/manifests/crds/\(name).yaml", encoding: .utf8)
         let object = try Yams.load(yaml: text) as? [String: Any]
         let spec = object?["spec"] as? [String: Any]
         let version = (spec?["versions"] as? [[String: Any]])?.first

@@ -190,14 +190,7 @@ struct ClusterBackupTests {
             tuning.pause = { step in
                 guard step == "finished" else { return }
                 do {
-                    let old = try await config.primary()
-                    // The answer may be lost with the connection; that it steps down is waited for.
-                    _ = try? await old.client(as: config.systemUser).command(
-                        #"{"replSetStepDown": 30, "force": true}"#
-                    )
-                    try await eventually("another primary") {
-                        try await config.findPrimary().map { $0 !== old } ?? false
-                    }
+                    try await config.stepDown()
                 } catch {
                     Issue.record("\(error)")
                 }
