@@ -213,6 +213,29 @@ struct RestoreFaultTests {
         }
     }
 
+    @Test("a server whose cache is full for a moment is given time", arguments: [365, 388])
+    func fullCache(code: Int) async throws {
+        try await withTestDirectory { directory in
+            let source = try await MongoServer.start(in: directory)
+            try await fill(source.client(), collections: 2, documents: 3000)
+            let truth = try await ClusterFingerprint.read(source.client())
+            let snapshot = try await DumpImage.read(source.client()).store(chunk: 50_000)
+            var options = MongoOptions()
+            options.parameters["enableTestCommands"] = "1"
+            let target = try await MongoServer.start(options, in: directory)
+            try await target.client().command(
+                """
+                {"configureFailPoint": "failCommand", "mode": {"times": 3},
+                 "data": {"failCommands": ["insert"], "errorCode": \(code), "appName": "remora"}}
+                """
+            )
+            try await RestoreRig.restore(snapshot, into: target)
+            #expect(try await ClusterFingerprint.read(target.client()).differences(from: truth) == [])
+            await source.kill()
+            await target.kill()
+        }
+    }
+
     @Test("a bit that changed in the repository fails the restore and names the pack", arguments: [0.1, 0.5, 0.9])
     func damage(place: Double) async throws {
         try await withTestDirectory { directory in

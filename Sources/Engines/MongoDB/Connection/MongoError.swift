@@ -72,5 +72,28 @@ public struct MongoError: Error, Sendable, Hashable, CustomStringConvertible {
         public static let snapshotUnavailable: Int32 = 246
         /// The oplog has rolled over a capped cursor's place.
         public static let cappedPositionLost: Int32 = 136
+        /// The storage engine has no room for a change now; nothing was changed.
+        public static let temporarilyUnavailable: Int32 = 365
+        /// The cache has no room for a change: one document of 16 MB is too much for a small cache that others fill.
+        ///
+        /// The server's own advice is not to try again, which is right for what never fits; while others write it does
+        /// fit a moment later (observed on 6.0.5 with a cache of 256 MB).
+        public static let transactionTooLargeForCache: Int32 = 388
+    }
+
+    /// Whether the server took nothing because its cache was full just then.
+    var isCachePressure: Bool { kind == .server && Self.isCachePressure(code: code) }
+
+    /// A server whose cache is full is asked this often; the pauses between come to about a minute.
+    static let pressedAttempts = 12
+
+    /// Lets the server write its cache out before attempt `attempt` + 1: 0.2 s at first, 8 s at most.
+    static func waitForRoom(_ attempt: Int) async throws {
+        try await Task.sleep(for: .milliseconds(min(8_000, 100 << attempt)))
+    }
+
+    /// The same for the number of a write error.
+    static func isCachePressure(code: Int32) -> Bool {
+        [ServerCode.temporarilyUnavailable, ServerCode.transactionTooLargeForCache].contains(code)
     }
 }

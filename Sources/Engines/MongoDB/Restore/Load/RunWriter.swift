@@ -21,6 +21,10 @@ struct RunWriter {
 
     /// Inserts the documents at `range`; each that is refused must be there already, for a reason that is known.
     func insert(_ range: Range<Int>, _ loaded: inout LoadedRun) async throws {
+        try await insert(range, &loaded, attempt: 1)
+    }
+
+    private func insert(_ range: Range<Int>, _ loaded: inout LoadedRun, attempt: Int) async throws {
         let documents = range == 0..<run.bytes.count ? run.bytes : [UInt8](run.bytes[range])
         let options = options
         let (result, isRepeated) = try await repeating("insert into \(namespace)") { () throws(MongoError) in
@@ -37,6 +41,7 @@ struct RunWriter {
             throw RestoreFailure.rejected("\(target.host) did not confirm an insert into \(namespace): \(error)")
         }
         let places = try run.documents(in: range)
+        var postponed: [Range<Int>] = []
         for failure in result.failures {
             guard places.indices.contains(failure.index) else {
                 throw RestoreFailure.rejected("\(target.host) refused a document of \(namespace): \(failure.message)")
@@ -44,6 +49,10 @@ struct RunWriter {
             // A primary that steps down in the middle says so for every document that is left.
             if RestoreFailure.isLostPrimary(code: failure.code) { throw target.lostReign }
             let place = places[failure.index]
+            if MongoError.isCachePressure(code: failure.code), attempt < MongoError.pressedAttempts {
+                postponed.append(place)
+                continue
+            }
             if failure.code == Self.duplicateKey {
                 if isRepeated, try await isThere(place) { continue }
                 if isFuzzy {
@@ -61,6 +70,10 @@ struct RunWriter {
                     + "and refused \(result.failures.count)"
             )
         }
+        guard !postponed.isEmpty else { return }
+        try await MongoError.waitForRoom(attempt)
+        // Each by itself: what did not fit beside others may fit alone.
+        for place in postponed { try await insert(place, &loaded, attempt: attempt + 1) }
     }
 
     /// Writes documents with a zero timestamp at their top by the one way that keeps it: an upsert by pipeline.
@@ -92,16 +105,24 @@ struct RunWriter {
         loaded.superseded += 1
     }
 
-    /// Runs `body` again after the connection broke, as long as the same primary goes on.
+    /// Runs `body` again after the connection broke, as long as the same primary goes on, or while its cache is full.
+    ///
+    /// Of what was sent in several messages the first ones may have been carried out: that is a repetition too.
     private func repeating<Result: Sendable>(
         _ attempt: String,
         _ body: () async throws(MongoError) -> Result
     ) async throws -> (Result, isRepeated: Bool) {
         var broken = 0
+        var pressed = 0
         while true {
             do throws(MongoError) {
-                return (try await body(), broken > 0)
+                return (try await body(), broken + pressed > 0)
             } catch {
+                if error.isCachePressure, pressed + 1 < MongoError.pressedAttempts {
+                    pressed += 1
+                    try await MongoError.waitForRoom(pressed)
+                    continue
+                }
                 guard error.kind == .connection || error.kind == .unreachable, broken < Self.attempts else {
                     throw RestoreFailure.database(error, attempt)
                 }

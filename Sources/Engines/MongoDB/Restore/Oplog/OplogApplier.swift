@@ -20,7 +20,7 @@ actor OplogApplier {
         if !missing.isEmpty { for operation in operations { settle(operation) } }
     }
 
-    private func apply(_ operations: ArraySlice<ReplayOperation>) async throws {
+    private func apply(_ operations: ArraySlice<ReplayOperation>, attempt: Int = 1) async throws {
         guard let first = operations.first else { return }
         let failure: MongoError
         do throws(MongoError) {
@@ -32,6 +32,11 @@ actor OplogApplier {
         // Operations of whole documents may be applied twice; only a server's own answer says that one is wrong.
         guard failure.kind == .server, !RestoreFailure.isLostPrimary(failure) else {
             throw RestoreFailure.database(failure, "apply the oplog at \(first.time)")
+        }
+        if operations.count == 1, failure.isCachePressure, attempt < MongoError.pressedAttempts {
+            try await MongoError.waitForRoom(attempt)
+            try await apply(operations, attempt: attempt + 1)
+            return
         }
         if operations.count == 1 {
             try tolerate(first, failure)
