@@ -68,6 +68,8 @@ let package = Package(
         library("ObjectStorage", ["HTTPClient", "CCrypto", "CPlatform"]),
         library("Repository", ["ObjectStorage", "CCrypto", "CZstd"]),
         library("BackupModel", []),
+        library("Kubernetes", ["HTTPClient"]),
+        library("Injector", ["Kubernetes", "BackupModel", "CCrypto"]),
         library("Engines", ["BSON", "Repository", "BackupModel", "CMongoC", "CCrypto", "CPlatform"]),
         library(
             "Agent",
@@ -76,7 +78,8 @@ let package = Package(
         library(
             "Coordinator",
             [
-                "Repository", "ObjectStorage", "BackupModel", "CCrypto", "CZstd", logging, lifecycle, signals, yaml,
+                "Repository", "ObjectStorage", "BackupModel", "Kubernetes", "Injector", "CCrypto", "CZstd", logging,
+                lifecycle, signals, yaml,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
@@ -101,7 +104,24 @@ let package = Package(
         ),
         program("remora", ["RemoraCLI"]),
 
-        library("TestSupport", ["CMongoC"], path: "Tests/Support"),
+        .target(
+            name: "TestSupport",
+            dependencies: ["CMongoC"],
+            path: "Tests/Support",
+            exclude: ["FakeAPIServer"],
+            swiftSettings: settings
+        ),
+        library(
+            "FakeAPIServer",
+            [
+                "Kubernetes", "HTTPClient", logging, lifecycle, yaml,
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "HummingbirdTLS", package: "hummingbird"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            path: "Tests/Support/FakeAPIServer"
+        ),
         program("remora-demo", ["TestSupport"], path: "Tests/Demo"),
         program("remora-benchmark", ["TestSupport", "CCrypto", "CZstd", "CPlatform"], path: "benchmarks/Backup"),
         program(
@@ -120,6 +140,8 @@ let package = Package(
         tests("ObjectStorageTests", ["ObjectStorage", "TestSupport"]),
         tests("RepositoryTests", ["Repository", "ObjectStorage", "TestSupport"]),
         tests("BackupModelTests", ["BackupModel", "TestSupport", yaml]),
+        tests("KubernetesTests", ["Kubernetes", "HTTPClient", "FakeAPIServer", "TestSupport"]),
+        tests("InjectorTests", ["Injector", "Kubernetes", "BackupModel", "TestSupport"]),
         tests("EnginesTests", ["Engines", "BSON", "BackupModel", "Repository", "ObjectStorage", "TestSupport"]),
         tests(
             "AgentTests",
@@ -131,8 +153,8 @@ let package = Package(
         tests(
             "CoordinatorTests",
             [
-                "Coordinator", "Repository", "ObjectStorage", "BackupModel", "HTTPClient", logging, lifecycle,
-                "TestSupport",
+                "Coordinator", "Repository", "ObjectStorage", "BackupModel", "HTTPClient", "Kubernetes", "Injector",
+                "FakeAPIServer", logging, lifecycle, "TestSupport",
             ]
         ),
         tests("RemoraCLITests", ["RemoraCLI", "BackupModel", "Repository", "ObjectStorage", "TestSupport"]),
