@@ -100,6 +100,8 @@ public struct AppBindingSpec: ResourceSpec {
 
 /// What was observed of an `AppBinding`.
 public struct AppBindingStatus: Codable, Sendable, Hashable {
+    /// The generation of the spec that this is about.
+    public var observedGeneration: Int64?
     /// `Ready` and what stands behind it.
     public var conditions: [Condition]
 
@@ -145,9 +147,11 @@ public struct TargetReference: Codable, Sendable, Hashable {
         if let kind = ref.kind, kind != AppBindingSpec.kind {
             found.append(FieldProblem("ref.kind", "is '\(kind)'; allowed: \(AppBindingSpec.kind)"))
         }
-        let known = [ResourceGroup.apiVersion, "appcatalog.appscode.com/v1alpha1"]
+        let known = [ResourceGroup.apiVersion, AppCatalogBinding.apiVersion]
         if let apiVersion = ref.apiVersion, !known.contains(apiVersion) {
-            found.append(FieldProblem("ref.apiVersion", "is '\(apiVersion)'; allowed: \(known[0])"))
+            found.append(
+                FieldProblem("ref.apiVersion", "is '\(apiVersion)'; allowed: \(known.joined(separator: ", "))")
+            )
         }
         if let reason = ResourceName.reasonAgainst(ref.name) { found.append(FieldProblem("ref.name", reason)) }
         return found

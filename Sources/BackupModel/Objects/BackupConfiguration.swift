@@ -15,6 +15,10 @@ public struct BackupConfigurationSpec: ResourceSpec {
     ///
     /// Absent: 3600.
     public var startingDeadlineSeconds: Int?
+    /// Runs begin up to so many seconds late, each configuration always equally late, so that not all begin at once.
+    ///
+    /// Absent: 0.
+    public var jitterSeconds: Int?
     /// What a run does while the one before it goes on.
     ///
     /// Absent, and only: `Skip`.
@@ -85,23 +89,21 @@ public struct BackupConfigurationSpec: ResourceSpec {
         if let value = startingDeadlineSeconds, value < 0 {
             found.append(FieldProblem("startingDeadlineSeconds", "must not be negative"))
         }
-        if let value = backupHistoryLimit, value < 1 {
-            found.append(FieldProblem("backupHistoryLimit", "must be at least 1"))
+        if let value = jitterSeconds, !(0...Self.maximumJitterSeconds).contains(value) {
+            found.append(FieldProblem("jitterSeconds", "is \(value); allowed: 0 to \(Self.maximumJitterSeconds)"))
         }
-        if let value = timeOut, value.milliseconds < 1000 {
-            found.append(FieldProblem("timeOut", "must be at least 1s"))
-        }
-        if let value = retryConfig?.maxRetry, !(0...20).contains(value) {
-            found.append(FieldProblem("retryConfig.maxRetry", "is \(value); allowed: 0 to 20"))
-        }
-        found += (retentionPolicy?.problems() ?? []).map { FieldProblem("retentionPolicy." + $0.path, $0.message) }
-        do {
-            _ = try BackupParameters(task)
-        } catch {
-            found.append(FieldProblem("task." + error.problem.path, error.problem.message))
-        }
+        found += BackupPolicy(
+            backupHistoryLimit: backupHistoryLimit,
+            timeOut: timeOut,
+            retryConfig: retryConfig,
+            retentionPolicy: retentionPolicy,
+            task: task
+        ).problems()
         return found
     }
+
+    /// The longest jitter: a day.
+    public static let maximumJitterSeconds = 86_400
 
     /// What is accepted but does nothing: one sentence each, for conditions.
     public var notices: [String] {
@@ -194,30 +196,4 @@ public struct RetentionPolicy: Codable, Sendable, Hashable {
         }
         return found
     }
-}
-
-/// What was observed of a `BackupConfiguration`.
-public struct BackupConfigurationStatus: Codable, Sendable, Hashable {
-    /// `Ready` and what stands behind it.
-    public var conditions: [Condition]
-    /// When the schedule last fired.
-    public var lastScheduleTime: Timestamp?
-    /// When it fires next.
-    public var nextScheduleTime: Timestamp?
-
-    /// Makes a status.
-    public init(
-        conditions: [Condition] = [],
-        lastScheduleTime: Timestamp? = nil,
-        nextScheduleTime: Timestamp? = nil
-    ) {
-        self.conditions = conditions
-        self.lastScheduleTime = lastScheduleTime
-        self.nextScheduleTime = nextScheduleTime
-    }
-}
-
-extension BackupConfigurationSpec {
-    /// What was observed.
-    public typealias Status = BackupConfigurationStatus
 }

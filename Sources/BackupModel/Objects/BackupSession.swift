@@ -44,6 +44,8 @@ public struct BackupSessionSpec: ResourceSpec {
 
     /// `BackupSession`.
     public static let kind = "BackupSession"
+    /// Made from a configuration's name and a minute.
+    public static var maximumNameBytes: Int { ResourceName.maximumSessionBytes }
 
     /// What is wrong with it by itself.
     public func problems() -> [FieldProblem] {

@@ -17,14 +17,24 @@ public struct Condition: Codable, Sendable, Hashable {
     public var message: String
     /// When `status` last changed.
     public var lastTransitionTime: Timestamp
+    /// The generation of the spec that it is about.
+    public var observedGeneration: Int64?
 
     /// Makes a condition.
-    public init(type: String, status: Status, reason: String, message: String, lastTransitionTime: Timestamp) {
+    public init(
+        type: String,
+        status: Status,
+        reason: String,
+        message: String,
+        lastTransitionTime: Timestamp,
+        observedGeneration: Int64? = nil
+    ) {
         self.type = type
         self.status = status
         self.reason = reason
         self.message = message
         self.lastTransitionTime = lastTransitionTime
+        self.observedGeneration = observedGeneration
     }
 }
 
@@ -38,11 +48,19 @@ extension [Condition] {
         _ status: Condition.Status,
         reason: String,
         message: String,
-        now: Timestamp
+        now: Timestamp,
+        observedGeneration: Int64? = nil
     ) {
         guard let index = firstIndex(where: { $0.type == type }) else {
             append(
-                Condition(type: type, status: status, reason: reason, message: message, lastTransitionTime: now)
+                Condition(
+                    type: type,
+                    status: status,
+                    reason: reason,
+                    message: message,
+                    lastTransitionTime: now,
+                    observedGeneration: observedGeneration
+                )
             )
             return
         }
@@ -50,5 +68,6 @@ extension [Condition] {
         self[index].status = status
         self[index].reason = reason
         self[index].message = message
+        if let observedGeneration { self[index].observedGeneration = observedGeneration }
     }
 }

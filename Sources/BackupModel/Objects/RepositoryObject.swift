@@ -7,6 +7,8 @@ public struct RepositorySpec: ResourceSpec {
     public var backend: StorageBackend
     /// Who else may use it; absent: only the same namespace.
     public var usagePolicy: UsagePolicy?
+    /// Stash's field; only false: backups are never deleted with their Repository.
+    public var wipeOut: Bool?
 
     /// Makes a spec.
     public init(backend: StorageBackend, usagePolicy: UsagePolicy? = nil) {
@@ -19,35 +21,33 @@ public struct RepositorySpec: ResourceSpec {
 
     /// What is wrong with it by itself.
     public func problems() -> [FieldProblem] {
-        backend.problems().map { FieldProblem("backend." + $0.path, $0.message) }
+        var found = backend.problems().map { FieldProblem("backend." + $0.path, $0.message) }
+        found += (usagePolicy?.problems() ?? []).map { FieldProblem("usagePolicy." + $0.path, $0.message) }
+        if wipeOut == true {
+            found.append(
+                FieldProblem("wipeOut", "must not be true: backups are never deleted with their Repository")
+            )
+        }
+        return found
     }
 
     /// Whether objects of a namespace may use a repository that lives in `own`.
-    public func mayBeUsed(from namespace: String, own: String) -> Bool {
-        namespace == own || usagePolicy?.allowedNamespaces?.from == .all
-    }
-}
-
-/// Which namespaces may use a repository.
-public struct UsagePolicy: Codable, Sendable, Hashable {
-    /// Whose.
-    public struct AllowedNamespaces: Codable, Sendable, Hashable {
-        /// Everybody's, or only its own.
-        public enum From: String, Codable, Sendable, CaseIterable {
-            case all = "All"
-            case same = "Same"
+    ///
+    /// - Parameters:
+    ///   - namespace: the namespace of the object that refers to the repository.
+    ///   - own: the repository's namespace.
+    ///   - labels: the labels of `namespace`; nil where namespaces have none (embedded mode): then no selector selects it.
+    public func mayBeUsed(from namespace: String, own: String, labels: [String: String]? = nil) -> Bool {
+        if namespace == own { return true }
+        guard let allowed = usagePolicy?.allowedNamespaces else { return false }
+        switch allowed.from {
+        case .all: return true
+        case .selector:
+            guard let labels, let selector = allowed.selector else { return false }
+            return selector.matches(labels)
+        case .same, nil: return false
         }
-        /// Absent: `Same`.
-        public var from: From?
-
-        /// Makes one.
-        public init(from: From? = nil) { self.from = from }
     }
-    /// Absent: only the repository's own.
-    public var allowedNamespaces: AllowedNamespaces?
-
-    /// Makes a policy.
-    public init(allowedNamespaces: AllowedNamespaces? = nil) { self.allowedNamespaces = allowedNamespaces }
 }
 
 /// A storage place: exactly one of `local` and `s3`.
@@ -196,18 +196,4 @@ public struct StorageBackend: Codable, Sendable, Hashable {
         while text.hasSuffix("/") { text.removeLast() }
         return text
     }
-}
-
-/// What was observed of a `Repository`.
-public struct RepositoryStatus: Codable, Sendable, Hashable {
-    /// `Ready` and what stands behind it.
-    public var conditions: [Condition]
-
-    /// Makes a status.
-    public init(conditions: [Condition] = []) { self.conditions = conditions }
-}
-
-extension RepositorySpec {
-    /// What was observed.
-    public typealias Status = RepositoryStatus
 }

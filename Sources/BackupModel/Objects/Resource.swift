@@ -12,8 +12,23 @@ public protocol ResourceSpec: Codable, Sendable, Hashable {
     associatedtype Status: Codable, Sendable, Hashable
     /// The value of `kind`.
     static var kind: String { get }
+    /// Whether its objects live in namespaces; those of the whole cluster don't.
+    static var isNamespaced: Bool { get }
+    /// The longest name that an object may have, in bytes.
+    static var maximumNameBytes: Int { get }
     /// Everything that is wrong with the spec by itself, without looking at other objects; empty when it is good.
     func problems() -> [FieldProblem]
+    /// Why it can't belong to an object of that name; nil when it can.
+    func reasonAgainst(name: String) -> String?
+}
+
+extension ResourceSpec {
+    /// Objects live in namespaces.
+    public static var isNamespaced: Bool { true }
+    /// Short enough for the names that are derived from it.
+    public static var maximumNameBytes: Int { ResourceName.maximumBytes }
+    /// Any name will do.
+    public func reasonAgainst(name: String) -> String? { nil }
 }
 
 /// One object: Kubernetes' shape, from YAML files or from the Kubernetes API.
@@ -38,14 +53,23 @@ public struct Resource<Spec: ResourceSpec>: Codable, Sendable, Hashable {
         self.status = status
     }
 
-    /// Namespace and name.
+    /// Namespace and name; no namespace where objects live in none.
     public var key: ResourceKey {
-        ResourceKey(namespace: metadata.effectiveNamespace, name: metadata.name)
+        ResourceKey(namespace: Spec.isNamespaced ? metadata.effectiveNamespace : "", name: metadata.name)
     }
 
     /// Everything that is wrong with the object by itself: empty when it is good.
     public func problems() -> [FieldProblem] {
-        var found = metadata.problems()
+        var found = metadata.problems(maximumNameBytes: Spec.maximumNameBytes)
+        if !Spec.isNamespaced, let namespace = metadata.namespace {
+            found.append(
+                FieldProblem(
+                    "metadata.namespace",
+                    "is '\(namespace)'; a \(Spec.kind) belongs to the whole cluster, so leave it out"
+                )
+            )
+        }
+        if let reason = spec.reasonAgainst(name: metadata.name) { found.append(FieldProblem("metadata.name", reason)) }
         if apiVersion != ResourceGroup.apiVersion {
             found.append(FieldProblem("apiVersion", "must be \(ResourceGroup.apiVersion), not '\(apiVersion)'"))
         }
@@ -56,7 +80,8 @@ public struct Resource<Spec: ResourceSpec>: Codable, Sendable, Hashable {
 
 /// Name, namespace and marks of an object.
 public struct ResourceMetadata: Codable, Sendable, Hashable {
-    /// Name: lower-case letters, digits, `-` and `.`; at most 52 bytes, because other names are derived from it.
+    /// Name: lower-case letters, digits, `-` and `.`; at most 52 bytes, because other names are derived from it (63 for
+    /// a session's).
     public var name: String
     /// Namespace; `default` when absent.
     public var namespace: String?
@@ -81,9 +106,9 @@ public struct ResourceMetadata: Codable, Sendable, Hashable {
     /// The namespace, `default` when none is named.
     public var effectiveNamespace: String { namespace ?? ResourceGroup.defaultNamespace }
 
-    func problems() -> [FieldProblem] {
+    func problems(maximumNameBytes: Int) -> [FieldProblem] {
         var found: [FieldProblem] = []
-        if let reason = ResourceName.reasonAgainst(name, maximumBytes: ResourceName.maximumBytes) {
+        if let reason = ResourceName.reasonAgainst(name, maximumBytes: maximumNameBytes) {
             found.append(FieldProblem("metadata.name", reason))
         }
         if let namespace, let reason = ResourceName.reasonAgainst(namespace, maximumBytes: 63) {
@@ -97,6 +122,8 @@ public struct ResourceMetadata: Codable, Sendable, Hashable {
 public enum ResourceName {
     /// The longest name of an object that other names are derived from (`<name>-<unix minute>`).
     public static let maximumBytes = 52
+    /// The longest name of a session (RFC 1123 label): one of 52 bytes, `-`, and the minute since 1970.
+    public static let maximumSessionBytes = 63
 
     /// Why a text can't be a name, or nil when it can.
     public static func reasonAgainst(_ name: String, maximumBytes: Int = 253) -> String? {
@@ -133,8 +160,8 @@ public struct ResourceKey: Codable, Sendable, Hashable, Comparable, CustomString
         self.name = name
     }
 
-    /// `namespace/name`.
-    public var description: String { "\(namespace)/\(name)" }
+    /// `namespace/name`; only the name of an object that lives in no namespace.
+    public var description: String { namespace.isEmpty ? name : "\(namespace)/\(name)" }
 
     /// Parses `namespace/name`; nil when the text isn't that.
     public init?(_ text: String) {

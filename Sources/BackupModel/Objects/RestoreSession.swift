@@ -57,6 +57,8 @@ public struct RestoreSessionSpec: ResourceSpec {
 
     /// `RestoreSession`.
     public static let kind = "RestoreSession"
+    /// Made from a configuration's name and a minute.
+    public static var maximumNameBytes: Int { ResourceName.maximumSessionBytes }
     /// Names of the tasks that exist.
     public static let tasks = ["mongodb-restore"]
 

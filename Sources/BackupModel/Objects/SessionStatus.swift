@@ -24,7 +24,13 @@ public enum SessionPhase: String, Codable, Sendable, CaseIterable {
 }
 
 /// What was observed of a `BackupSession` or `RestoreSession`.
+///
+/// Conditions are the contract; everything else is for people, lists and a coordinator that takes over.
 public struct SessionStatus: Codable, Sendable, Hashable {
+    /// The generation of the spec that this is about.
+    public var observedGeneration: Int64?
+    /// Epoch of the coordinator that wrote it; a smaller one never replaces it.
+    public var epoch: Int64?
     /// Summary of the conditions.
     public var phase: SessionPhase
     /// `Succeeded` and what stands behind it.
@@ -33,6 +39,22 @@ public struct SessionStatus: Codable, Sendable, Hashable {
     public var startTime: Timestamp?
     /// When it ended.
     public var completionTime: Timestamp?
+    /// When it will be given up.
+    public var deadlineTime: Timestamp?
+    /// Seconds it took, or has taken.
+    public var durationSeconds: Int64?
+    /// The attempt that is under way or was the last, from 1.
+    public var attempt: Int?
+    /// When the next attempt begins, while one is awaited.
+    public var nextAttemptTime: Timestamp?
+    /// How far all its jobs are together.
+    public var progress: SessionProgress?
+    /// The newest job on every pod that took part: one entry a pod, at most ``maximumHosts``.
+    public var hosts: [SessionHost]?
+    /// Of a backup: what it stored; of a restore: what it takes.
+    public var snapshot: SessionSnapshot?
+    /// The coordinator's own record, for the one that takes over; nobody else reads it.
+    public var record: String?
 
     /// Makes a status.
     public init(
@@ -46,4 +68,9 @@ public struct SessionStatus: Codable, Sendable, Hashable {
         self.startTime = startTime
         self.completionTime = completionTime
     }
+
+    /// The most hosts, and groups of a snapshot, that the schema takes.
+    public static let maximumHosts = 256
+    /// The longest record that the schema takes, in characters.
+    public static let maximumRecordLength = 262_144
 }

@@ -11,6 +11,7 @@ struct Schema {
     struct Definition {
         var kind: String
         var apiVersion: String
+        var scope: String?
         var root: Schema
     }
 
@@ -24,8 +25,19 @@ struct Schema {
             let group = spec?["group"] as? String, let versionName = version?["name"] as? String,
             let schema = (version?["schema"] as? [String: Any])?["openAPIV3Schema"] as? [String: Any]
         else { throw CocoaError(.fileReadCorruptFile) }
-        return Definition(kind: kind, apiVersion: "\(group)/\(versionName)", root: Schema(node: schema, path: kind))
+        return Definition(
+            kind: kind,
+            apiVersion: "\(group)/\(versionName)",
+            scope: spec?["scope"] as? String,
+            root: Schema(node: schema, path: kind)
+        )
     }
+
+    /// The definitions that there are.
+    static let plurals = [
+        "repositories", "appbindings", "backupconfigurations", "backupsessions", "restoresessions", "backupbatches",
+        "backupblueprints", "tasks", "functions",
+    ]
 
     var type: String? { node["type"] as? String }
     var choices: Set<String>? { (node["enum"] as? [String]).map(Set.init) }

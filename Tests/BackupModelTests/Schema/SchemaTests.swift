@@ -7,6 +7,7 @@ import Testing
         let definition = try Schema.definition(plural)
         #expect(definition.kind == Spec.kind)
         #expect(definition.apiVersion == ResourceGroup.apiVersion)
+        #expect(definition.scope == (Spec.isNamespaced ? "Namespaced" : "Cluster"))
         let root = definition.root
         #expect(root.required == ["spec"])
         let spec = try #require(root.properties["spec"])
@@ -22,6 +23,10 @@ import Testing
         #expect(try differences("backupconfigurations", BackupConfigurationSpec.self) == [])
         #expect(try differences("backupsessions", BackupSessionSpec.self) == [])
         #expect(try differences("restoresessions", RestoreSessionSpec.self) == [])
+        #expect(try differences("backupbatches", BackupBatchSpec.self) == [])
+        #expect(try differences("backupblueprints", BackupBlueprintSpec.self) == [])
+        #expect(try differences("tasks", TaskSpec.self) == [])
+        #expect(try differences("functions", FunctionSpec.self) == [])
     }
 
     @Test("a difference is noticed, whatever it is")
@@ -48,7 +53,7 @@ import Testing
 
     @Test(
         "rules can be checked at a bounded cost: every text, list, map and number of a spec has a limit",
-        arguments: ["repositories", "appbindings", "backupconfigurations", "backupsessions", "restoresessions"]
+        arguments: Schema.plurals
     )
     func isBounded(_ plural: String) throws {
         let root = try Schema.definition(plural).root

@@ -28,6 +28,7 @@ indirect enum Shape: Sendable, Hashable {
         case is Bool.Type: return try known(false, .boolean)
         case is Int.Type: return try known(0, .integer)
         case is Int64.Type: return try known(Int64(0), .integer)
+        case is UInt32.Type: return try known(UInt32(0), .integer)
         case is Double.Type: return try known(0.0, .number)
         case is Timestamp.Type: return try known(Timestamp(unixMs: 0), .time)
         case is GoDuration.Type: return try known(GoDuration(seconds: 0), .duration)
