@@ -37,6 +37,7 @@ public struct RepositorySpec: ResourceSpec {
     ///   - namespace: the namespace of the object that refers to the repository.
     ///   - own: the repository's namespace.
     ///   - labels: the labels of `namespace`; nil where namespaces have none (embedded mode): then no selector selects it.
+    /// - Returns: true for the repository's own namespace, and for those that its usage policy allows.
     public func mayBeUsed(from namespace: String, own: String, labels: [String: String]? = nil) -> Bool {
         if namespace == own { return true }
         guard let allowed = usagePolicy?.allowedNamespaces else { return false }

@@ -80,7 +80,7 @@ public struct Resource<Spec: ResourceSpec>: Codable, Sendable, Hashable {
 
 /// Name, namespace and marks of an object.
 public struct ResourceMetadata: Codable, Sendable, Hashable {
-    /// Name: lower-case letters, digits, `-` and `.`; at most 52 bytes, because other names are derived from it (63 for
+    /// Name: lower-case letters, digits, `-` and `.`; at most 52 bytes, because other names are derived from it (80 for
     /// a session's).
     public var name: String
     /// Namespace; `default` when absent.
@@ -122,8 +122,8 @@ public struct ResourceMetadata: Codable, Sendable, Hashable {
 public enum ResourceName {
     /// The longest name of an object that other names are derived from (`<name>-<unix minute>`).
     public static let maximumBytes = 52
-    /// The longest name of a session (RFC 1123 label): one of 52 bytes, `-`, and the minute since 1970.
-    public static let maximumSessionBytes = 63
+    /// The longest name of a session: one of 52 bytes, `-restore-`, the second since 1970, and a count.
+    public static let maximumSessionBytes = 80
 
     /// Why a text can't be a name, or nil when it can.
     public static func reasonAgainst(_ name: String, maximumBytes: Int = 253) -> String? {

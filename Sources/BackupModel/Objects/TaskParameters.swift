@@ -38,7 +38,13 @@ public struct BackupParameters: Sendable, Hashable {
         spec = BackupSpec()
         guard let task else { return }
         try Self.checkName(task.name, allowed: Self.tasks)
+        var given: Set<String> = []
         for (index, parameter) in (task.params ?? []).enumerated() {
+            guard given.insert(parameter.name).inserted else {
+                throw TaskError(
+                    problem: FieldProblem("params[\(index)].name", "is '\(parameter.name)', which is given twice")
+                )
+            }
             guard let known = TaskParameter(rawValue: parameter.name) else {
                 let names = TaskParameter.allCases.map(\.rawValue).joined(separator: ", ")
                 throw TaskError(

@@ -175,7 +175,12 @@ extension Conductor {
             // After the session exists: a crash in between finds its name taken and goes on.
             try store.setLastHandled(key, scheduled)
         }
-        scheduleCache[key]?.next = schedule.next(after: max(now, (try store.lastHandled(key)) ?? now))
+        scheduleCache[key]?.next = Scheduler.nextRun(
+            of: configuration,
+            schedule: schedule,
+            after: try store.lastHandled(key),
+            now: now
+        )
     }
 
     private func fire(_ key: ResourceKey, _ scheduled: Timestamp) throws {

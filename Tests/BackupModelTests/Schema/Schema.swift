@@ -13,6 +13,9 @@ struct Schema {
         var apiVersion: String
         var scope: String?
         var root: Schema
+        var shortNames: [String]
+        var columns: [String]
+        var selectable: [String]
     }
 
     /// Reads `manifests/crds/NAME.yaml`.
@@ -29,8 +32,15 @@ struct Schema {
             kind: kind,
             apiVersion: "\(group)/\(versionName)",
             scope: spec?["scope"] as? String,
-            root: Schema(node: schema, path: kind)
+            root: Schema(node: schema, path: kind),
+            shortNames: (spec?["names"] as? [String: Any])?["shortNames"] as? [String] ?? [],
+            columns: paths("additionalPrinterColumns", version),
+            selectable: paths("selectableFields", version)
         )
+    }
+
+    private static func paths(_ name: String, _ version: [String: Any]?) -> [String] {
+        (version?[name] as? [[String: Any]] ?? []).compactMap { $0["jsonPath"] as? String }
     }
 
     /// The definitions that there are.

@@ -194,6 +194,42 @@ import Testing
         )
     }
 
+    @Test("jitter makes a run late, always equally late, and changes neither its name nor its deadline")
+    func jitter() throws {
+        var late = try entry(last: "2026-08-22T10:00:00Z", deadline: 60)
+        late.configuration.spec.jitterSeconds = 600
+        let milliseconds = Scheduler.jitterMilliseconds(of: late.configuration)
+        #expect((1..<600_000).contains(milliseconds))
+        let schedule = try CronSchedule("0 * * * *")
+        let eleven = try #require(Timestamp("2026-08-22T11:00:00Z"))
+        let due = eleven.adding(milliseconds: milliseconds)
+        let before = due.adding(milliseconds: -1)
+        #expect(Scheduler.decide(late, schedule: schedule, now: before) == .wait(until: due))
+        #expect(Scheduler.decide(late, schedule: schedule, now: due) == .fire(scheduled: eleven, skipped: 0))
+        let tooLate = due.adding(seconds: 61)
+        #expect(Scheduler.decide(late, schedule: schedule, now: tooLate) == .missed(scheduled: eleven, count: 1))
+        late.lastHandled = eleven
+        #expect(
+            Scheduler.decide(late, schedule: schedule, now: due) == .wait(until: due.adding(seconds: 3600))
+        )
+    }
+
+    @Test("jitter spreads configurations, whose names differ by one letter, over its whole length")
+    func jitterSpreads() {
+        var thirds: [Int64: Int] = [:]
+        for number in 0..<300 {
+            var spec = BackupConfigurationSpec(
+                repository: ResourceReference(name: "main"),
+                target: TargetReference(name: "orders")
+            )
+            spec.jitterSeconds = 300
+            let name = ResourceMetadata(name: "orders-\(number)")
+            let late = Scheduler.jitterMilliseconds(of: BackupConfiguration(metadata: name, spec: spec))
+            thirds[late / 100_000, default: 0] += 1
+        }
+        #expect(thirds.keys.sorted() == [0, 1, 2] && thirds.values.allSatisfy { $0 > 60 }, "\(thirds)")
+    }
+
     @Test("a session's name says its minute")
     func names() throws {
         let moment = try #require(Timestamp("2026-08-22T12:00:00Z"))
