@@ -37,21 +37,35 @@ struct ObjectDirectory: Sendable {
             found += parsed.found
             problems += parsed.problems
         }
-        var places: [ObjectSet.Place: ObjectParser.Found] = [:]
-        for item in found {
-            if objects.add(item.object) {
-                places[item.object.place] = item
-            } else {
-                let place = item.object.place
-                let first = places[place].map { "; the first is in \($0.file):\(ObjectParser.firstLine(of: $0))" } ?? ""
-                problems.append(
-                    item.problem(FieldProblem("metadata.name", "\(place.kind) \(place.key) is given twice\(first)"))
-                )
+        var places: [ObjectSet.Place: Origin] = [:]
+        func add(_ object: ParsedObject, _ origin: Origin) {
+            if objects.add(object) {
+                places[object.place] = origin
+                return
             }
+            let place = object.place
+            let first = places[place].map {
+                "; the first is in \($0.item.file):\(ObjectParser.firstLine(of: $0.item))"
+            }
+            let name = FieldProblem("metadata.name", "\(place.kind) \(place.key) is given twice\(first ?? "")")
+            problems.append(origin.item.problem(origin.isExpanded ? FieldProblem("spec", name.message) : name))
+        }
+        for item in found { add(item.object, Origin(item: item)) }
+        // What is wrong with a pattern is told where it stands, not once more for all that it becomes.
+        if problems.isEmpty {
+            let expansion = ObjectExpansion(found)
+            for (object, origin) in expansion.objects { add(object, origin) }
+            problems += expansion.problems
         }
         // A reference into a file that can't be read would only be a second name for the same problem.
         if problems.isEmpty {
-            problems += objects.problems().compactMap { entry in places[entry.place]?.problem(entry.problem) }
+            // What a batch's members share is wrong once, not once a member.
+            for entry in objects.problems() {
+                guard let problem = places[entry.place]?.problem(entry.problem), !problems.contains(problem) else {
+                    continue
+                }
+                problems.append(problem)
+            }
         }
         return Loaded(objects: objects, problems: problems, fingerprint: fingerprint())
     }

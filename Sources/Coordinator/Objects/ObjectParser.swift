@@ -34,7 +34,8 @@ enum ObjectParser {
     /// The kinds that exist: the one table.
     private static let kinds = [
         Kind(ParsedObject.repository), Kind(ParsedObject.binding), Kind(ParsedObject.configuration),
-        Kind(ParsedObject.backupSession), Kind(ParsedObject.restoreSession),
+        Kind(ParsedObject.backupSession), Kind(ParsedObject.restoreSession), Kind(ParsedObject.batch),
+        Kind(ParsedObject.blueprint), Kind(ParsedObject.task), Kind(ParsedObject.function),
     ]
 
     /// Objects and problems of one file.

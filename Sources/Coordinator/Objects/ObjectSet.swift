@@ -13,6 +13,15 @@ public struct ObjectSet: Sendable, Hashable {
     /// Restores asked for by an object.
     public var restoreSessions: [ResourceKey: RestoreSession] = [:]
 
+    /// Several targets with one schedule; their members' configurations are among ``configurations``.
+    public var batches: [ResourceKey: BackupBatch] = [:]
+    /// Patterns of configurations.
+    public var blueprints: [ResourceKey: BackupBlueprint] = [:]
+    /// Tasks, which only name what is built in.
+    public var tasks: [ResourceKey: TaskObject] = [:]
+    /// Functions, which only name what is built in.
+    public var functions: [ResourceKey: FunctionObject] = [:]
+
     /// No objects.
     public init() {}
 
@@ -30,6 +39,10 @@ public struct ObjectSet: Sendable, Hashable {
         case .configuration(let value): configurations.updateValue(value, forKey: value.key) == nil
         case .backupSession(let value): backupSessions.updateValue(value, forKey: value.key) == nil
         case .restoreSession(let value): restoreSessions.updateValue(value, forKey: value.key) == nil
+        case .batch(let value): batches.updateValue(value, forKey: value.key) == nil
+        case .blueprint(let value): blueprints.updateValue(value, forKey: value.key) == nil
+        case .task(let value): tasks.updateValue(value, forKey: value.key) == nil
+        case .function(let value): functions.updateValue(value, forKey: value.key) == nil
         }
     }
 
@@ -150,6 +163,10 @@ enum ParsedObject: Sendable, Hashable {
     case configuration(BackupConfiguration)
     case backupSession(BackupSession)
     case restoreSession(RestoreSession)
+    case batch(BackupBatch)
+    case blueprint(BackupBlueprint)
+    case task(TaskObject)
+    case function(FunctionObject)
 
     var place: ObjectSet.Place {
         switch self {
@@ -158,6 +175,10 @@ enum ParsedObject: Sendable, Hashable {
         case .configuration(let value): .init(kind: BackupConfigurationSpec.kind, key: value.key)
         case .backupSession(let value): .init(kind: BackupSessionSpec.kind, key: value.key)
         case .restoreSession(let value): .init(kind: RestoreSessionSpec.kind, key: value.key)
+        case .batch(let value): .init(kind: BackupBatchSpec.kind, key: value.key)
+        case .blueprint(let value): .init(kind: BackupBlueprintSpec.kind, key: value.key)
+        case .task(let value): .init(kind: TaskSpec.kind, key: value.key)
+        case .function(let value): .init(kind: FunctionSpec.kind, key: value.key)
         }
     }
 
@@ -168,6 +189,10 @@ enum ParsedObject: Sendable, Hashable {
         case .configuration(let value): value.problems()
         case .backupSession(let value): value.problems()
         case .restoreSession(let value): value.problems()
+        case .batch(let value): value.problems()
+        case .blueprint(let value): value.problems()
+        case .task(let value): value.problems()
+        case .function(let value): value.problems()
         }
     }
 }

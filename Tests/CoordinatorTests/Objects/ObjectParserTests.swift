@@ -83,7 +83,7 @@ import Testing
             ("  timeOut: 2 hours", "all.yaml:20: spec.timeOut '2 hours' is not a duration"),
             ("  paused: maybe", "all.yaml:20: spec.paused must be true or false, not 'maybe'"),
             ("  backupHistoryLimit: \"5\"", "all.yaml:20: spec.backupHistoryLimit must be a whole number, not a text"),
-            ("  backupHistoryLimit: 0", "all.yaml:20: spec.backupHistoryLimit must be at least 1"),
+            ("  backupHistoryLimit: 0", "all.yaml:20: spec.backupHistoryLimit is 0; allowed: 1 to 1000"),
             ("  timeZone: 5", "all.yaml:20: spec.timeZone must be a text (write it in quotes), not '5'"),
             ("  concurrencyPolicy: Forbid", "all.yaml:20: spec.concurrencyPolicy is 'Forbid'; allowed: Skip"),
             ("  retryConfig: [1]", "all.yaml:20: spec.retryConfig must be a map, not a list"),
@@ -108,7 +108,8 @@ import Testing
         let kind = Self.repository.replacingOccurrences(of: "kind: Repository", with: "kind: Repo")
         #expect(
             try problems(kind) == [
-                "all.yaml:2: kind is 'Repo'; allowed: Repository, AppBinding, BackupConfiguration, BackupSession, RestoreSession"
+                "all.yaml:2: kind is 'Repo'; allowed: Repository, AppBinding, BackupConfiguration, BackupSession, RestoreSession, "
+                    + "BackupBatch, BackupBlueprint, Task, Function"
             ]
         )
         let version = Self.repository.replacingOccurrences(of: "remora.dev", with: "stash.appscode.com")
