@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -120,7 +121,7 @@ struct ConvertTests {
             - apiVersion: stash.appscode.com/v1beta1
               kind: BackupBatch
               metadata: {name: all, namespace: demo}
-              spec: {members: []}
+              spec: {members: [], repository: {name: main}}
             - apiVersion: stash.appscode.com/v1beta1
               kind: BackupSession
               metadata: {name: nightly-1, namespace: demo}
@@ -146,13 +147,200 @@ struct ConvertTests {
         for part in [
             "Repository demo/bucket: spec.backend.gcs is not carried over: this kind of storage is not supported yet",
             "BackupConfiguration demo/files: is left out: its target is a Deployment",
-            "BackupBatch demo/all: is left out: write one BackupConfiguration for each of its members",
+            "BackupBatch demo/all: is left out: spec.members is empty; at least one is needed",
             "BackupSession demo/nightly-1: is left out: it is a run that was",
             "RestoreSession demo/old: is left out: it is a restore that was",
             "RestoreSession demo/new: spec.target.rules[0].snapshots 0b96fcc8 is not carried over",
             "Secret demo/s: is left as it is",
             "3 of 4 objects could not be converted",
         ] { #expect(screen.error.contains(part), "\(part) is not in \(screen.error)") }
+    }
+
+    @Test("a batch keeps its databases, and a restore of several targets becomes one restore for each")
+    func batches() async throws {
+        let (screen, ended) = try await convert(
+            """
+            apiVersion: stash.appscode.com/v1beta1
+            kind: BackupBatch
+            metadata: {name: all, namespace: demo}
+            spec:
+              schedule: "@daily"
+              executionOrder: Sequential
+              repository: {name: main}
+              hooks: {preBackup: {exec: {command: [ls]}}}
+              members:
+              - target: {alias: shop, ref: {apiVersion: v1, kind: AppBinding, name: orders}}
+                task: {name: mongodb-backup-4.2.3}
+              - target: {alias: files, ref: {apiVersion: apps/v1, kind: Deployment, name: web}}
+            ---
+            apiVersion: stash.appscode.com/v1beta1
+            kind: RestoreBatch
+            metadata: {name: back, namespace: demo}
+            spec:
+              executionOrder: Sequential
+              repository: {name: main}
+              members:
+              - target: {alias: shop, ref: {kind: AppBinding, name: orders}, rules: [{snapshots: [latest]}]}
+              - target: {ref: {kind: AppBinding, name: users}}
+                hooks: {preRestore: {}}
+              - target: {ref: {kind: StatefulSet, name: web}}
+            """
+        )
+        #expect(ended == .refused, "\(ended)")
+        #expect(
+            screen.output == """
+                apiVersion: remora.dev/v1alpha1
+                kind: BackupBatch
+                metadata:
+                  name: all
+                  namespace: demo
+                spec:
+                  schedule: "@daily"
+                  executionOrder: Sequential
+                  repository:
+                    name: main
+                  members:
+                  - target:
+                      ref:
+                        kind: AppBinding
+                        name: orders
+                    task:
+                      name: mongodb-backup-4.2.3
+                    alias: shop
+                ---
+                apiVersion: remora.dev/v1alpha1
+                kind: RestoreSession
+                metadata:
+                  name: back-shop
+                  namespace: demo
+                spec:
+                  repository:
+                    name: main
+                  target:
+                    ref:
+                      kind: AppBinding
+                      name: orders
+                ---
+                apiVersion: remora.dev/v1alpha1
+                kind: RestoreSession
+                metadata:
+                  name: back-users
+                  namespace: demo
+                spec:
+                  repository:
+                    name: main
+                  target:
+                    ref:
+                      kind: AppBinding
+                      name: users
+
+                """
+        )
+        for line in [
+            "line 8: BackupBatch demo/all: spec.hooks is not carried over: hooks are not run yet",
+            "line 12: BackupBatch demo/all: spec.members[1] is left out: its target is a Deployment",
+            "line 18: RestoreBatch demo/back: spec.executionOrder is not carried over: each member is a RestoreSession",
+            "line 23: RestoreBatch demo/back: spec.members[1].hooks is not carried over",
+            "line 24: RestoreBatch demo/back: spec.members[2] is left out: its target is a StatefulSet",
+            "1 of 4 objects could not be converted",
+        ] { #expect(screen.error.contains(line), "\(line) is not in \(screen.error)") }
+    }
+
+    @Test("a blueprint and the annotations that ask for it are carried over; tasks and functions aren't needed")
+    func blueprints() async throws {
+        let (screen, ended) = try await convert(
+            """
+            apiVersion: stash.appscode.com/v1beta1
+            kind: BackupBlueprint
+            metadata: {name: daily}
+            spec:
+              backupNamespace: backups
+              repoNamespace: backups
+              backend:
+                s3: {bucket: b, prefix: "x/${TARGET_NAMESPACE}/${TARGET_NAME}"}
+                storageSecretName: s
+              usagePolicy: {allowedNamespaces: {from: Selector, selector: {matchLabels: {a: b}}}}
+              schedule: "@daily"
+              retentionPolicy: {name: five, keepLast: 5}
+            ---
+            apiVersion: appcatalog.appscode.com/v1alpha1
+            kind: AppBinding
+            metadata:
+              name: orders
+              namespace: demo
+              annotations:
+                stash.appscode.com/backup-blueprint: daily
+                stash.appscode.com/schedule: "@hourly"
+                params.stash.appscode.com/parallelism: "2"
+                params.stash.appscode.com/args: "--gzip"
+                own: x
+            spec: {type: mongodb}
+            ---
+            apiVersion: stash.appscode.com/v1beta1
+            kind: Task
+            metadata: {name: mongodb-backup-4.2.3}
+            spec: {steps: [{name: mongodb-backup-4.2.3}]}
+            ---
+            apiVersion: stash.appscode.com/v1beta1
+            kind: Function
+            metadata: {name: pg-backup}
+            spec: {image: "pg:1"}
+            """
+        )
+        #expect(ended == .succeeded, "\(screen.error)")
+        #expect(
+            screen.output == """
+                apiVersion: remora.dev/v1alpha1
+                kind: BackupBlueprint
+                metadata:
+                  name: daily
+                spec:
+                  repoNamespace: backups
+                  backend:
+                    s3:
+                      bucket: b
+                      prefix: "x/${TARGET_NAMESPACE}/${TARGET_NAME}"
+                    storageSecretName: s
+                  usagePolicy:
+                    allowedNamespaces:
+                      from: Selector
+                      selector:
+                        matchLabels:
+                          a: b
+                  schedule: "@daily"
+                  retentionPolicy:
+                    name: five
+                    keepLast: 5
+                ---
+                apiVersion: remora.dev/v1alpha1
+                kind: AppBinding
+                metadata:
+                  name: orders
+                  namespace: demo
+                  annotations:
+                    remora.dev/blueprint: daily
+                    remora.dev/schedule: "@hourly"
+                    params.remora.dev/parallelism: "2"
+                    own: x
+                spec:
+                  type: mongodb
+
+                """
+        )
+        for line in [
+            "line 5: BackupBlueprint daily: spec.backupNamespace is not carried over: a BackupConfiguration is made in its",
+            "params.stash.appscode.com/args is not carried over: parameters are consistency,",
+            "Task mongodb-backup-4.2.3: is left out: agents bring what they run with them",
+            "Function pg-backup: is left out: agents of this version run only mongodb-backup and mongodb-restore",
+        ] { #expect(screen.error.contains(line), "\(line) is not in \(screen.error)") }
+    }
+
+    @Test("the sample of moving from Stash is what the converter makes of it")
+    func sample() async throws {
+        let directory = "\(Tools.packageRoot)/manifests/samples/from-stash"
+        let screen = Screen()
+        #expect(await screen.run(["convert", "\(directory)/stash.yaml"]) == .succeeded, "\(screen.error)")
+        #expect(screen.output == (try String(contentsOfFile: "\(directory)/remora.yaml", encoding: .utf8)))
     }
 
     @Test("what isn't YAML, or isn't there, is one sentence, and nothing is written")

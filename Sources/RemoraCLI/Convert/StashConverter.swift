@@ -61,12 +61,11 @@ struct StashConverter {
             return
         }
         if let reason = stash.reasonForNothing {
-            fields.remark(node, "is left out: \(reason.message)")
-            if reason.isLoss { lost += 1 }
+            fields.remark(node, "is left out: \(stash.foreignName(node) ?? reason)")
             return
         }
         // Applied, it would be a new restore.
-        if stash == .restore, node.field("status")?.field("phase") != nil {
+        if stash == .restore || stash == .restoreBatch, node.field("status")?.field("phase") != nil {
             fields.remark(node, "is left out: it is a restore that was")
             return
         }
@@ -80,18 +79,57 @@ struct StashConverter {
             lost += 1
             return
         }
+        let metadata = Self.metadata(node.field("metadata"), fields)
+        if stash == .restoreBatch {
+            convert(members: spec, of: node, metadata, fields)
+        } else {
+            add(stash, metadata, stash.convert(spec, fields), from: node, fields)
+        }
+    }
+
+    private mutating func add(
+        _ kind: StashKind,
+        _ metadata: Node,
+        _ spec: Node,
+        from node: Node,
+        _ fields: StashFields,
+        at path: String = ""
+    ) {
         let object = Node.fields([
-            ("apiVersion", Node(ResourceGroup.apiVersion)), ("kind", Node(kind)),
-            ("metadata", Self.metadata(node.field("metadata"), fields)), ("spec", stash.convert(spec, fields)),
+            ("apiVersion", Node(ResourceGroup.apiVersion)), ("kind", Node(kind.rawValue)), ("metadata", metadata),
+            ("spec", spec),
         ])
-        let problems = Self.problems(object, stash)
-        for problem in problems { fields.remark(node, "is left out: \(problem)") }
+        let problems = Self.problems(object, kind)
+        for problem in problems { fields.remark(node, "\(path.isEmpty ? "" : "\(path) ")is left out: \(problem)") }
         if problems.isEmpty { objects.append(object) } else { lost += 1 }
+    }
+
+    /// One RestoreSession for each target of a RestoreBatch.
+    private mutating func convert(members spec: Node, of node: Node, _ metadata: Node, _ fields: StashFields) {
+        let shared = fields.convert(spec, at: "spec", StashKind.restoreBatchRules)
+        for (index, member) in (spec.field("members")?.elements ?? []).enumerated() {
+            let path = "spec.members[\(index)]"
+            if let reason = StashKind.reasonAgainst(member: member) {
+                fields.remark(member, "\(path) is left out: \(reason)")
+                lost += 1
+                continue
+            }
+            let own = fields.convert(member, at: path, StashKind.restoreMemberRules)
+            let name = StashKind.name(of: member).map { "\(metadata.field("name")?.string ?? "")-\($0)" }
+            add(
+                .restore,
+                metadata.with("name", name.map { Node($0) }),
+                .fields(shared.pairs + own.pairs),
+                from: member,
+                fields,
+                at: path
+            )
+        }
     }
 
     /// Why an object of a kind that is converted can't be.
     private static func reasonAgainst(_ kind: StashKind, _ node: Node) -> String? {
-        guard kind == .configuration || kind == .restore else { return nil }
+        guard [.configuration, .restore, .batch, .restoreBatch].contains(kind) else { return nil }
         if node.field("spec")?.field("driver")?.string == "VolumeSnapshotter" {
             return "it makes snapshots of volumes; Remora reads databases"
         }
@@ -112,13 +150,7 @@ struct StashConverter {
             at: "metadata",
             [
                 "name": .keep, "namespace": .keep, "labels": .keep,
-                "annotations": .by { _, node, _ in
-                    guard case .mapping(let mapping) = node else { return nil }
-                    let kept = mapping.filter { pair in
-                        pair.key.string != "kubectl.kubernetes.io/last-applied-configuration"
-                    }
-                    return kept.isEmpty ? nil : .mapping(Node.Mapping(kept.map { ($0.key, $0.value) }))
-                },
+                "annotations": .by(StashKind.annotations),
             ].with(servers, .silently)
         )
     }
@@ -131,7 +163,9 @@ struct StashConverter {
             case .configuration: try decode(BackupConfiguration.self, object).problems().map(\.description)
             case .restore: try decode(RestoreSession.self, object).problems().map(\.description)
             case .binding: try decode(AppBinding.self, object).problems().map(\.description)
-            case .session, .batch, .restoreBatch, .blueprint, .function, .task: []
+            case .batch: try problems(decode(BackupBatch.self, object))
+            case .blueprint: try decode(BackupBlueprint.self, object).problems().map(\.description)
+            case .session, .restoreBatch, .function, .task: []
             }
         } catch let DecodingError.keyNotFound(key, context) {
             return ["\((context.codingPath + [key]).map(\.stringValue).joined(separator: ".")) is missing"]
@@ -142,6 +176,10 @@ struct StashConverter {
         } catch {
             return ["\(error)"]
         }
+    }
+
+    private static func problems(_ batch: BackupBatch) -> [String] {
+        (batch.problems() + batch.expand().problems).map(\.description)
     }
 
     private static func decode<Object: Decodable>(_ type: Object.Type, _ node: Node) throws -> Object {

@@ -86,6 +86,19 @@ extension Node {
         return mapping.first { $0.key.string.map { $0.utf8.elementsEqual(name.utf8) } ?? false }?.value
     }
 
+    /// The fields of a mapping in their order; empty when it is none.
+    var pairs: [(String, Node)] {
+        guard case .mapping(let mapping) = self else { return [] }
+        return mapping.compactMap { pair in pair.key.string.map { ($0, pair.value) } }
+    }
+
+    /// The mapping with another value of a field; as it is without one.
+    func with(_ name: String, _ value: Node?) -> Node {
+        guard let value else { return self }
+        let others = pairs.filter { $0.0 != name }
+        return .fields([(name, value)] + others)
+    }
+
     /// The values of a list; empty when it is none.
     var elements: [Node] {
         guard case .sequence(let list) = self else { return [] }

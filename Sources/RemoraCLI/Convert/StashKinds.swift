@@ -18,15 +18,12 @@ enum StashKind: String, CaseIterable {
     case task = "Task"
 
     /// Why nothing of a kind is carried over; nil for what is converted.
-    var reasonForNothing: (message: String, isLoss: Bool)? {
+    var reasonForNothing: String? {
         switch self {
-        case .repository, .configuration, .restore, .binding: nil
-        case .session: ("it is a run that was, and its backup stays in Stash's repository", false)
+        case .repository, .configuration, .restore, .binding, .batch, .restoreBatch, .blueprint: nil
+        case .session: "it is a run that was, and its backup stays in Stash's repository"
         case .function, .task:
-            ("agents bring what they run with them, so a BackupConfiguration needs neither Task nor Function", false)
-        case .batch: ("write one BackupConfiguration for each of its members", true)
-        case .restoreBatch: ("write one RestoreSession for each of its members", true)
-        case .blueprint: ("write a BackupConfiguration for each workload it was for", true)
+            "agents bring what they run with them, so a BackupConfiguration needs neither Task nor Function"
         }
     }
 
@@ -37,13 +34,16 @@ enum StashKind: String, CaseIterable {
         case .configuration: fields.convert(spec, at: "spec", Self.configurationRules)
         case .restore: fields.convert(spec, at: "spec", Self.restoreRules)
         case .binding: fields.convert(spec, at: "spec", Self.bindingRules)
-        case .session, .batch, .restoreBatch, .blueprint, .function, .task: spec
+        case .batch: fields.convert(spec, at: "spec", Self.batchRules)
+        case .blueprint: fields.convert(spec, at: "spec", Self.blueprintRules)
+        // A restore of several targets becomes several objects (`StashConverter`); the others become none.
+        case .restoreBatch, .session, .function, .task: spec
         }
     }
 
     // MARK: Repository
 
-    private static var repositoryRules: [String: StashFields.Rule] {
+    static var repositoryRules: [String: StashFields.Rule] {
         let noStorage = StashFields.Rule.drop("this kind of storage is not supported yet; local and s3 are")
         return [
             "backend": .into(
@@ -61,15 +61,8 @@ enum StashKind: String, CaseIterable {
             },
             "usagePolicy": .into([
                 "allowedNamespaces": .into([
-                    "from": .by { fields, node, path in
-                        guard node.string == "Selector" else { return node }
-                        fields.remark(
-                            node,
-                            "\(path) Selector is not carried over: allowed are Same, which is meant now, and All"
-                        )
-                        return nil
-                    },
-                    "selector": .drop("namespaces can't be selected by labels"),
+                    "from": .keep,
+                    "selector": .into(["matchLabels": .keep, "matchExpressions": .keep]),
                 ])
             ]),
         ]
@@ -91,13 +84,13 @@ enum StashKind: String, CaseIterable {
 
     // MARK: BackupConfiguration
 
-    private static let hooks = StashFields.Rule.drop("hooks are not run yet, so what they did has to be done elsewhere")
-    private static let streams = StashFields.Rule.drop("nothing is staged, everything streams")
-    private static let besides = StashFields.Rule.drop(
+    static let hooks = StashFields.Rule.drop("hooks are not run yet, so what they did has to be done elsewhere")
+    static let streams = StashFields.Rule.drop("nothing is staged, everything streams")
+    static let besides = StashFields.Rule.drop(
         "agents run beside their database, with the resources its pod says"
     )
 
-    private static var configurationRules: [String: StashFields.Rule] {
+    static var configurationRules: [String: StashFields.Rule] {
         [
             "schedule": .keep, "paused": .keep, "backupHistoryLimit": .keep, "timeOut": .keep,
             "driver": .keep, "retryConfig": .into(["maxRetry": .keep, "delay": .keep]),
@@ -119,7 +112,7 @@ enum StashKind: String, CaseIterable {
         ]
     }
 
-    private static var targetRules: [String: StashFields.Rule] {
+    static var targetRules: [String: StashFields.Rule] {
         [
             // The AppBinding becomes one of ours, so it is the one that is meant.
             "ref": .into(["apiVersion": .silently, "kind": .keep, "name": .keep, "namespace": .keep]),
@@ -134,7 +127,7 @@ enum StashKind: String, CaseIterable {
         )
     }
 
-    private static func task(_ fields: StashFields, _ node: Node, _ path: String) -> Node {
+    static func task(_ fields: StashFields, _ node: Node, _ path: String) -> Node {
         let known = Set(TaskParameter.allCases.map(\.rawValue))
         return fields.convert(
             node,
@@ -159,7 +152,7 @@ enum StashKind: String, CaseIterable {
 
     // MARK: RestoreSession
 
-    private static var restoreRules: [String: StashFields.Rule] {
+    static var restoreRules: [String: StashFields.Rule] {
         [
             "repository": .into(["name": .keep, "namespace": .keep]),
             "task": .by(task),
