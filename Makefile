@@ -1,12 +1,12 @@
 # Thin: each target is a line or two that a person could type. `make demo` and `make test` need nothing before them.
-.PHONY: demo test unit simulate end-to-end build release bench bench-cluster bench-fleet deps format lint clean
+.PHONY: demo manifests check-manifests test unit simulate end-to-end build release bench bench-cluster bench-fleet deps format lint clean
 
 # A real replica set, backed up beside its members, destroyed, restored, proven equal. KEEP=1 leaves it running.
 demo: deps release
 	@KEEP=$(KEEP) .build/release/remora-demo
 
 # Every test: module by module, then whole flows on real servers one after the other.
-test: deps lint build unit simulate end-to-end
+test: deps lint check-manifests build unit simulate end-to-end
 
 # One module at a time, and sharded clusters one after the other: side by side their servers would starve each other
 # on a small machine.
@@ -48,6 +48,13 @@ MEMBERS ?= 3
 fleet = .build/release/remora-benchmark-fleet $(AGENTS) $(MEMBERS)
 bench-fleet: release
 	@$(fleet)
+
+# The installation on Kubernetes as one file.
+manifests:
+	manifests/render > manifests/install.yaml
+
+check-manifests:
+	@manifests/render | cmp - manifests/install.yaml || { echo "manifests/install.yaml is not current; run: make manifests" >&2; exit 1; }
 
 # What building, testing and the demonstration need (Debian packages; test servers into .tools/venv).
 deps:
