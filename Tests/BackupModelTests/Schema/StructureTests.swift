@@ -62,12 +62,21 @@ import Testing
         #expect(status.properties["observedGeneration"] != nil)
     }
 
+    /// Fields of these names are written with two underscores on both sides in a rule (CEL reserves the words).
+    private static let reserved: Set<Substring> = [
+        "as", "break", "const", "continue", "else", "for", "function", "if", "import", "in", "let", "loop", "namespace",
+        "package", "return", "var", "void", "while", "true", "false", "null",
+    ]
+
     @Test("a rule doesn't read what is left as it is, and says what is wrong", arguments: Schema.plurals)
     func rules(_ plural: String) throws {
         for node in try [Schema.definition(plural).root] + nodes(plural) {
             for rule in node.node["x-kubernetes-validations"] as? [[String: Any]] ?? [] {
                 let text = try #require(rule["rule"] as? String, "\(node.path)")
                 #expect(text.contains("self"), "\(node.path)")
+                let words = text.split { !($0.isLetter || $0.isNumber || $0 == "_" || $0 == ".") }
+                let fields = words.flatMap { $0.split(separator: ".").dropFirst() }
+                #expect(Self.reserved.isDisjoint(with: fields), "\(node.path): \(text)")
                 #expect((rule["message"] as? String)?.isEmpty == false, "\(node.path): \(text)")
                 for child in node.properties.values where child.isAnything {
                     #expect(!text.contains(child.path.split(separator: ".").last ?? ""), "\(child.path)")
