@@ -20,6 +20,16 @@ public struct HTTPClientConfiguration: Sendable {
     public var clientCertificateFile: String?
     /// PEM file with the private key to `clientCertificateFile`.
     public var clientKeyFile: String?
+    /// The same as `clientCertificateFile` as PEM text; wins over the file.
+    public var clientCertificatePEM: [UInt8]?
+    /// The private key to `clientCertificatePEM`, as PEM text; nil when it is in the same text.
+    public var clientKeyPEM: [UInt8]?
+    /// The name that servers' certificates must have, and that is told to servers, when it isn't the URL's host.
+    ///
+    /// For a server that is reached by another address than it has a certificate for.
+    public var serverName: String?
+    /// The proxy to go through, like `http://host:port` or `socks5h://host:port`; nil for what the environment says.
+    public var proxy: String?
     /// What we call ourselves.
     public var userAgent: String
     /// Most connections at once to one host; further requests wait for one.
@@ -35,6 +45,10 @@ public struct HTTPClientConfiguration: Sendable {
         insecureTLS: Bool = false,
         clientCertificateFile: String? = nil,
         clientKeyFile: String? = nil,
+        clientCertificatePEM: [UInt8]? = nil,
+        clientKeyPEM: [UInt8]? = nil,
+        serverName: String? = nil,
+        proxy: String? = nil,
         userAgent: String = "remora",
         maxConnections: Int = 32,
         connectTimeout: Duration = .seconds(10)
@@ -43,6 +57,10 @@ public struct HTTPClientConfiguration: Sendable {
         self.insecureTLS = insecureTLS
         self.clientCertificateFile = clientCertificateFile
         self.clientKeyFile = clientKeyFile
+        self.clientCertificatePEM = clientCertificatePEM
+        self.clientKeyPEM = clientKeyPEM
+        self.serverName = serverName
+        self.proxy = proxy
         self.userAgent = userAgent
         self.maxConnections = maxConnections
         self.connectTimeout = connectTimeout
