@@ -223,6 +223,8 @@ final class Driver: Sendable {
         }
         curl_slist_free_all(transfer.fields)
         transfer.fields = nil
+        curl_slist_free_all(transfer.connections)
+        transfer.connections = nil
         transfer.finish(result)
     }
 }

@@ -6,9 +6,14 @@ final class EasyOptions: Sendable {
     private let configuration: HTTPClientConfiguration
     /// Trusted authorities in memory, which libcurl reads at each new connection without copying them.
     private let authorities: PEMText?
+    /// Our certificate and its key, when they are in memory; read in the same way.
+    private let certificate: PEMText?
+    private let key: PEMText?
 
     init(_ configuration: HTTPClientConfiguration) {
         self.configuration = configuration
+        certificate = configuration.clientCertificatePEM.map { PEMText($0) }
+        key = (configuration.clientKeyPEM ?? configuration.clientCertificatePEM).map { PEMText($0) }
         switch configuration.trust {
         case .system, .file: authorities = nil
         case .pem(let text): authorities = PEMText(text)
@@ -22,13 +27,14 @@ final class EasyOptions: Sendable {
     func makeEasy(for transfer: Transfer) throws -> UnsafeMutableRawPointer {
         let request = transfer.request
         try Self.validate(request)
+        let target = Target(request.url, serverName: configuration.serverName)
         guard let easy = curl_easy_init() else {
             throw HTTPClientError(.unexpected, "cannot \(request.summary): libcurl has no memory", isTransient: true)
         }
         var setter = Setter(easy: easy)
         setConnection(&setter, host: Self.host(of: request.url))
         setTLS(&setter)
-        setRequest(&setter, transfer)
+        setRequest(&setter, transfer, target)
         setCallbacks(&setter, transfer)
         guard setter.result == CURLE_OK else {
             curl_easy_cleanup(easy)
@@ -47,10 +53,17 @@ final class EasyOptions: Sendable {
         // A key may hold what looks like a dotted path once it is percent-encoded.
         setter.set(CURLOPT_PATH_AS_IS, 1)
         setter.set(CURLOPT_TCP_KEEPALIVE, 1)
+        setter.set(CURLOPT_TCP_KEEPIDLE, 30)
+        setter.set(CURLOPT_TCP_KEEPINTVL, 30)
         setter.set(CURLOPT_CONNECTTIMEOUT_MS, max(1, Int(configuration.connectTimeout / .milliseconds(1))))
         setter.set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         setter.set(CURLOPT_USERAGENT, configuration.userAgent)
-        if Self.isLoopback(host) { setter.set(CURLOPT_PROXY, "") }
+        if let proxy = configuration.proxy {
+            setter.set(CURLOPT_PROXY, proxy)
+            setter.set(CURLOPT_NOPROXY, "")
+        } else if Self.isLoopback(host) {
+            setter.set(CURLOPT_PROXY, "")
+        }
     }
 
     private func setTLS(_ setter: inout Setter) {
@@ -68,15 +81,22 @@ final class EasyOptions: Sendable {
             setter.set(CURLOPT_CAPATH, nil)
             setter.set(CURLOPT_CAINFO, path)
         }
-        if let certificate = configuration.clientCertificateFile {
+        if let certificate, let key {
+            setter.set(CURLOPT_SSLCERT_BLOB, certificate)
+            setter.set(CURLOPT_SSLKEY_BLOB, key)
+        } else if let certificate = configuration.clientCertificateFile {
             setter.set(CURLOPT_SSLCERT, certificate)
             setter.set(CURLOPT_SSLKEY, configuration.clientKeyFile ?? certificate)
         }
     }
 
-    private func setRequest(_ setter: inout Setter, _ transfer: Transfer) {
+    private func setRequest(_ setter: inout Setter, _ transfer: Transfer, _ target: Target) {
         let request = transfer.request
-        setter.set(CURLOPT_URL, request.url)
+        setter.set(CURLOPT_URL, target.url)
+        if let connection = target.connection {
+            transfer.connections = curl_slist_append(nil, connection)
+            setter.set(pointer: CURLOPT_CONNECT_TO, transfer.connections)
+        }
         setter.set(CURLOPT_CUSTOMREQUEST, request.method)
         if request.usesFreshConnection { setter.set(CURLOPT_FRESH_CONNECT, 1) }
         if request.method == "HEAD" {
@@ -91,6 +111,7 @@ final class EasyOptions: Sendable {
         if request.maxResponseBytes > 1 << 20 { setter.set(CURLOPT_BUFFERSIZE, 128 << 10) }
         // Without this line libcurl waits up to a second for a "100 Continue" that few servers send.
         var fields = curl_slist_append(nil, "Expect:")
+        if let host = target.hostField { fields = curl_slist_append(fields, "Host: \(host)") }
         for (name, value) in request.headers {
             // The form with a semicolon is libcurl's way to send an empty value.
             fields = curl_slist_append(fields, value.isEmpty ? "\(name);" : "\(name): \(value)")

@@ -19,6 +19,7 @@ final class Transfer: @unchecked Sendable {
 
     var easy: UnsafeMutableRawPointer?
     var fields: UnsafeMutablePointer<curl_slist>?
+    var connections: UnsafeMutablePointer<curl_slist>?
     let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
     /// What we ourselves found wrong, which libcurl only knows as "aborted".
     var failure: HTTPClientError?

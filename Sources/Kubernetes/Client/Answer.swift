@@ -5,8 +5,13 @@ enum Answer {
     /// The tree of an answer, or what went wrong.
     ///
     /// - Parameters:
+    ///   - status: the HTTP status.
+    ///   - headers: the header fields.
+    ///   - body: the whole body.
     ///   - summary: what was attempted, like `get pod shop/mongo-0`.
     ///   - host: who answered.
+    /// - Returns: the body's tree.
+    /// - Throws: what the answer means when it isn't success.
     static func judge(
         status: Int,
         headers: HTTPHeaders,

@@ -39,6 +39,8 @@ extension KubernetesClient {
     ///   - name: its name.
     ///   - namespace: its namespace; nil for what lives in none.
     ///   - isMetadataOnly: only its `metadata`.
+    /// - Returns: the object.
+    /// - Throws: `.notFound` among others.
     public func get(
         _ resource: APIResource,
         name: String,
@@ -68,6 +70,8 @@ extension KubernetesClient {
     ///   - resource: the kind.
     ///   - namespace: nil for all namespaces.
     ///   - options: which of them.
+    /// - Returns: the objects and the moment that they show.
+    /// - Throws: `.unknownResource` when the kind's definition isn't installed, among others.
     public func list(
         _ resource: APIResource,
         namespace: String? = nil,

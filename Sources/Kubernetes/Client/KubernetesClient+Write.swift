@@ -187,6 +187,7 @@ extension KubernetesClient {
     ///   - subresource: `status` to change that.
     ///   - fieldManager: who owns the fields; nil for what the user agent says.
     /// - Returns: the object as the server keeps it.
+    /// - Throws: `.notFound`, `.invalid` or `.conflict` among others.
     @discardableResult public func patch(
         _ patch: ObjectPatch,
         of resource: APIResource,

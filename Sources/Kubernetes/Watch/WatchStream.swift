@@ -133,6 +133,8 @@ extension KubernetesClient {
     ///   - options: which of them.
     ///   - resourceVersion: a list's, or that of the last event or bookmark.
     ///   - timing: how long it lasts.
+    /// - Returns: the events as they come.
+    /// - Throws: `.expired` when a new list is needed, among others.
     public func watch(
         _ resource: APIResource,
         namespace: String? = nil,
