@@ -69,6 +69,7 @@ let package = Package(
         library("Repository", ["ObjectStorage", "CCrypto", "CZstd"]),
         library("BackupModel", []),
         library("Kubernetes", ["HTTPClient"]),
+        library("KubernetesConfiguration", ["Kubernetes", "HTTPClient", yaml]),
         library("Injector", ["Kubernetes", "BackupModel", "CCrypto"]),
         library("Engines", ["BSON", "Repository", "BackupModel", "CMongoC", "CCrypto", "CPlatform"]),
         library(
@@ -140,7 +141,10 @@ let package = Package(
         tests("ObjectStorageTests", ["ObjectStorage", "TestSupport"]),
         tests("RepositoryTests", ["Repository", "ObjectStorage", "TestSupport"]),
         tests("BackupModelTests", ["BackupModel", "TestSupport", yaml]),
-        tests("KubernetesTests", ["Kubernetes", "HTTPClient", "FakeAPIServer", "TestSupport"]),
+        tests(
+            "KubernetesTests",
+            ["Kubernetes", "KubernetesConfiguration", "HTTPClient", "BackupModel", "FakeAPIServer", "TestSupport"]
+        ),
         tests("InjectorTests", ["Injector", "Kubernetes", "BackupModel", "TestSupport"]),
         tests("EnginesTests", ["Engines", "BSON", "BackupModel", "Repository", "ObjectStorage", "TestSupport"]),
         tests(

@@ -75,6 +75,7 @@ extension ClientConfiguration {
     ///   - environment: the process's.
     ///   - directory: with `token`, `ca.crt` and `namespace`.
     ///   - time: tells how old the token is.
+    /// - Returns: what ``KubernetesClient`` needs.
     /// - Throws: `.configuration` outside a pod.
     public static func inCluster(
         environment: [String: String],

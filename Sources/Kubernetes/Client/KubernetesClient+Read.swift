@@ -77,6 +77,15 @@ extension KubernetesClient {
         namespace: String? = nil,
         options: ListOptions = ListOptions()
     ) async throws(KubernetesError) -> ObjectList {
+        try await list(resource, namespace: namespace, options: options, retry: nil)
+    }
+
+    func list(
+        _ resource: APIResource,
+        namespace: String?,
+        options: ListOptions,
+        retry: RetryRules?
+    ) async throws(KubernetesError) -> ObjectList {
         let place = try ResourcePath(resource, namespace: namespace)
         var list = ObjectList(items: [], resourceVersion: "")
         var next: String?
@@ -88,6 +97,7 @@ extension KubernetesClient {
             ])
             var call = Call("GET", place.path + query, "list \(place.summary)", .harmless)
             if options.isMetadataOnly { call.accept = MediaType.metadataList }
+            call.retry = retry
             call.largestAnswer = 512 << 20
             let page: JSONTree
             do {

@@ -101,7 +101,8 @@ public final class LeaderElection: Sendable {
                 if try await tryOnce(atMost: timing.renewDeadline) { return }
             } catch {
                 if error.isCancelled { throw error }
-                onTrouble(error)
+                // Another was quicker: that is what elections are for.
+                if !error.isConflict, !error.isAlreadyExists { onTrouble(error) }
             }
             do {
                 try await time.sleep(timing.retryPeriod * (1 + timing.jitter * time.chance()))
@@ -128,7 +129,7 @@ public final class LeaderElection: Sendable {
             } catch {
                 if error.isCancelled { return error }
                 last = error
-                // A conflict only says that what we remembered is old; the next try reads first.
+                // A conflict, too, only says that somebody wrote in between: the next try reads who.
                 onTrouble(error)
             }
         }
@@ -162,14 +163,15 @@ public final class LeaderElection: Sendable {
             won(created, sent: begun)
             return true
         }
+        let record = LeaseRecord(lease)
+        let now = time.elapsed()
         let isFree = state.withLock { state in
-            state.observation.see(LeaseRecord(lease), now: time.elapsed())
-            return !state.observation.isHeldByAnother(than: identity, now: time.elapsed())
+            state.observation.see(record, now: now)
+            // A leader that finds another's name has been followed, even if that one's time is up by now.
+            if state.renewed != nil { return record.holder.isEmpty || record.holder == identity }
+            return !state.observation.isHeldByAnother(than: identity, now: now)
         }
-        guard isFree else {
-            state.withLock { $0.renewed = nil }
-            return false
-        }
+        guard isFree else { return false }
         write(holder: identity, duration: timing.leaseDuration, into: &lease)
         let sent = time.elapsed()
         let left = limit - (sent - begun)

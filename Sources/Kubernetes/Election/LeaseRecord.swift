@@ -31,14 +31,12 @@ struct LeaseRecord: Hashable, Sendable {
     var transitions: Int64
     /// Only compared for being the same; another's clock is never read.
     var renewed: String
-    var resourceVersion: String
 
     init(_ lease: KubernetesObject) {
         holder = lease[path: "spec", "holderIdentity"]?.string ?? ""
         duration = .seconds(lease[path: "spec", "leaseDurationSeconds"]?.integer ?? 0)
         transitions = lease[path: "spec", "leaseTransitions"]?.integer ?? 0
         renewed = lease[path: "spec", "renewTime"]?.string ?? ""
-        resourceVersion = lease.resourceVersion
     }
 }
 

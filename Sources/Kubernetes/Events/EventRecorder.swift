@@ -78,7 +78,7 @@ public final class EventRecorder: Sendable {
         self.instance = String(instance.prefix(128))
     }
 
-    /// Tells something; only a call that is worth failing for throws, so callers may well log and go on.
+    /// Tells something; nothing is lost but this when it fails, so callers may well log that and go on.
     ///
     /// - Parameters:
     ///   - note: for people; more than 1024 bytes are cut.
@@ -86,6 +86,7 @@ public final class EventRecorder: Sendable {
     ///   - kind: how bad it is.
     ///   - reason: one word, like `BackupFailed`.
     ///   - action: what was done or tried, one word, like `Backup`.
+    /// - Throws: what the API server says.
     public func tell(
         _ note: String,
         about object: KubernetesObject,

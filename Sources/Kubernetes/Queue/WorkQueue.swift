@@ -46,7 +46,7 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
         var isShutDown = false
         var nextWaiter = 0
         var workers: [(id: Int, continuation: CheckedContinuation<Key?, Never>)] = []
-        var timer: CheckedContinuation<Void, Never>?
+        var timers: [Int: CheckedContinuation<Void, Never>] = [:]
         /// Counts what may have changed the next timer.
         var timerVersion = 0
     }
@@ -131,16 +131,16 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
 
     /// Lets no worker have another key.
     public func shutDown() {
-        let (workers, timer) = state.withLock { state in
+        let (workers, timers) = state.withLock { state in
             state.isShutDown = true
             defer {
                 state.workers = []
-                state.timer = nil
+                state.timers = [:]
             }
-            return (state.workers, state.timer)
+            return (state.workers, state.timers)
         }
         for worker in workers { worker.continuation.resume(returning: nil) }
-        timer?.resume()
+        for timer in timers.values { timer.resume() }
     }
 
     /// Works on keys until the task is cancelled or the queue shut down, and lets work in hand come to its end.
@@ -193,35 +193,40 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
 
     /// Waits until another time is the next one.
     private func timerChange(after version: Int) async {
+        let id = state.withLock { state in
+            state.nextWaiter += 1
+            return state.nextWaiter
+        }
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isOver = state.withLock { state in
                     if state.timerVersion != version || state.isShutDown || Task.isCancelled { return true }
-                    state.timer = continuation
+                    state.timers[id] = continuation
                     return false
                 }
                 if isOver { continuation.resume() }
             }
         } onCancel: {
-            let timer = state.withLock { $0.timer.take() }
+            let timer = state.withLock { $0.timers.removeValue(forKey: id) }
             timer?.resume()
         }
     }
 
     /// Changes the keys, then hands keys to workers that wait and wakes the timer if it has to look again.
     private func change(_ body: (inout State) -> Void) {
-        let (ready, timer) = state.withLock { state in
+        let (ready, timers) = state.withLock { state in
             let before = state.keys.nextDue
             body(&state)
             var ready: [(CheckedContinuation<Key?, Never>, Key)] = []
             while !state.workers.isEmpty, let key = state.keys.take() {
                 ready.append((state.workers.removeFirst().continuation, key))
             }
-            guard state.keys.nextDue != before else { return (ready, nil as CheckedContinuation<Void, Never>?) }
+            guard state.keys.nextDue != before else { return (ready, [Int: CheckedContinuation<Void, Never>]()) }
             state.timerVersion += 1
-            return (ready, state.timer.take())
+            defer { state.timers = [:] }
+            return (ready, state.timers)
         }
         for (continuation, key) in ready { continuation.resume(returning: key) }
-        timer?.resume()
+        for timer in timers.values { timer.resume() }
     }
 }

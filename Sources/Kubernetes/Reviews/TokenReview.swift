@@ -60,6 +60,8 @@ extension KubernetesClient {
     /// - Parameters:
     ///   - token: never written into a message.
     ///   - audiences: at least one of these the token must be meant for; empty for the API server's own.
+    /// - Returns: the answer; a token that isn't good is no error.
+    /// - Throws: `.forbidden` when we may not ask, among others.
     public func reviewToken(_ token: String, audiences: [String]) async throws(KubernetesError) -> TokenReview {
         var spec: JSONTree = ["token": .string(token)]
         if !audiences.isEmpty { spec["audiences"] = .array(audiences.map { .string($0) }) }

@@ -125,7 +125,7 @@ public final class Informer: Sendable {
     /// Where the next watch begins; a new list, if need be.
     private func current(_ loop: inout InformerLoop) async throws(KubernetesError) -> String {
         if let version = loop.resourceVersion { return version }
-        let list = try await client.list(resource, namespace: namespace, options: options)
+        let list = try await client.list(resource, namespace: namespace, options: options, retry: .never)
         for change in store.replace(by: list.items.map(kept)) { onChange(change) }
         store.markSynced()
         loop.resourceVersion = list.resourceVersion

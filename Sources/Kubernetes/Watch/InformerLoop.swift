@@ -1,6 +1,8 @@
 /// What an informer remembers from one watch to the next: where to go on, and how long to pause.
 struct InformerLoop {
-    /// Where the next watch begins; nil when a list is needed. Opaque: never compared.
+    /// Where the next watch begins; nil when a list is needed.
+    ///
+    /// Opaque: never compared.
     var resourceVersion: String?
     private let timing: WatchTiming
     private let time: TimeSource
