@@ -68,8 +68,8 @@ let package = Package(
         library("ObjectStorage", ["HTTPClient", "CCrypto", "CPlatform"]),
         library("Repository", ["ObjectStorage", "CCrypto", "CZstd"]),
         library("BackupModel", []),
-        library("Kubernetes", ["HTTPClient"]),
-        library("KubernetesConfiguration", ["Kubernetes", "HTTPClient", yaml]),
+        library("Kubernetes", ["BackupModel", "HTTPClient"]),
+        library("KubernetesConfiguration", ["Kubernetes", "BackupModel", "HTTPClient", yaml]),
         library("Injector", ["Kubernetes", "BackupModel", "CCrypto"]),
         library("Engines", ["BSON", "Repository", "BackupModel", "CMongoC", "CCrypto", "CPlatform"]),
         library(

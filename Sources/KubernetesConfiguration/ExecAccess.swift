@@ -1,3 +1,4 @@
+import BackupModel
 import Glibc
 import Kubernetes
 
@@ -6,14 +7,14 @@ import Kubernetes
 /// Calls that come while the program runs wait for it instead of starting it again.
 actor ExecAccess: AccessSource {
     /// Credentials that expire so soon are made anew: a call may take a while.
-    private static let leeway: Int64 = 10_000_000
+    private static let leeway: Int64 = 10_000
 
     private let plugin: ExecPlugin
     private let fixed: Access
     private let environment: [String: String]
     private let time: TimeSource
-    private var kept: (access: Access, expires: APITime?)?
-    private var running: Task<Result<(access: Access, expires: APITime?), KubernetesError>, Never>?
+    private var kept: (access: Access, expires: Timestamp?)?
+    private var running: Task<Result<(access: Access, expires: Timestamp?), KubernetesError>, Never>?
 
     init(_ plugin: ExecPlugin, fixed: Access, environment: [String: String], time: TimeSource) {
         self.plugin = plugin
@@ -23,7 +24,7 @@ actor ExecAccess: AccessSource {
     }
 
     func access() async throws(KubernetesError) -> Access {
-        if let kept, kept.expires.map({ time.wallClock().microseconds + Self.leeway < $0.microseconds }) ?? true {
+        if let kept, kept.expires.map({ time.wallClock().unixMs + Self.leeway < $0.unixMs }) ?? true {
             return kept.access
         }
         kept = nil
@@ -45,7 +46,7 @@ actor ExecAccess: AccessSource {
         _ plugin: ExecPlugin,
         fixed: Access,
         _ environment: [String: String]
-    ) async -> Result<(access: Access, expires: APITime?), KubernetesError> {
+    ) async -> Result<(access: Access, expires: Timestamp?), KubernetesError> {
         let isTerminal = isatty(STDIN_FILENO) == 1
         if plugin.mayAsk == nil, !isTerminal {
             return .failure(plugin.failure("it has to ask a person, and standard input is no terminal"))

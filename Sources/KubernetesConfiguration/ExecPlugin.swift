@@ -1,3 +1,4 @@
+import BackupModel
 import FoundationEssentials
 import Kubernetes
 
@@ -73,7 +74,7 @@ struct ExecPlugin: Sendable {
     ///
     /// - Returns: credentials on top of `fixed`, and until when they are good; nil for until they are refused.
     /// - Throws: `.configuration`; nothing of what was printed is in the message, since it is secret.
-    func read(_ output: [UInt8], fixed: Access) throws(KubernetesError) -> (access: Access, expires: APITime?) {
+    func read(_ output: [UInt8], fixed: Access) throws(KubernetesError) -> (access: Access, expires: Timestamp?) {
         let tree: JSONTree
         do {
             tree = try JSONTree(parsing: output)
@@ -101,7 +102,7 @@ struct ExecPlugin: Sendable {
             throw failure("it printed neither a token nor a client certificate")
         }
         guard let text = status.text("expirationTimestamp") else { return (access, nil) }
-        guard let expires = APITime(text) else { throw failure("it printed an expirationTimestamp that is no time") }
+        guard let expires = Timestamp(text) else { throw failure("it printed an expirationTimestamp that is no time") }
         return (access, expires)
     }
 

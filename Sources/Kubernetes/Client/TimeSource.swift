@@ -1,3 +1,4 @@
+public import BackupModel
 import Glibc
 
 /// Time and chance as the client sees them; tests bring their own.
@@ -9,14 +10,14 @@ public struct TimeSource: Sendable {
     /// A number from 0 to 1.
     public var chance: @Sendable () -> Double
     /// What the wall clock shows; only written into objects, never compared with another's.
-    public var wallClock: @Sendable () -> APITime
+    public var wallClock: @Sendable () -> Timestamp
 
     /// Makes one from its parts.
     public init(
         elapsed: @escaping @Sendable () -> Duration,
         sleep: @escaping @Sendable (Duration) async throws -> Void,
         chance: @escaping @Sendable () -> Double,
-        wallClock: @escaping @Sendable () -> APITime
+        wallClock: @escaping @Sendable () -> Timestamp
     ) {
         self.elapsed = elapsed
         self.sleep = sleep
@@ -34,7 +35,7 @@ public struct TimeSource: Sendable {
             wallClock: {
                 var now = timespec()
                 clock_gettime(CLOCK_REALTIME, &now)
-                return APITime(microseconds: Int64(now.tv_sec) * 1_000_000 + Int64(now.tv_nsec) / 1000)
+                return Timestamp(unixMs: Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000)
             }
         )
     }()

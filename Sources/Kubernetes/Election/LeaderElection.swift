@@ -1,3 +1,4 @@
+import BackupModel
 import Synchronization
 
 /// Makes one of several candidates the leader, by a `Lease` that it renews.
@@ -192,7 +193,7 @@ public final class LeaderElection: Sendable {
     }
 
     private func write(holder: String, duration: Duration, into lease: inout KubernetesObject) {
-        let now = JSONTree.string(time.wallClock().microText)
+        let now = JSONTree.string(time.wallClock().microTime)
         let before = LeaseRecord(lease)
         var spec = lease["spec"] ?? .object([:])
         if before.holder != holder, !holder.isEmpty {

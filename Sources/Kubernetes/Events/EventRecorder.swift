@@ -1,3 +1,4 @@
+import BackupModel
 import Synchronization
 
 /// An object as an event names it.
@@ -134,10 +135,10 @@ public final class EventRecorder: Sendable {
         _ namespace: String,
         _ topic: Topic,
         _ note: String,
-        _ time: APITime
+        _ time: Timestamp
     ) -> KubernetesObject {
         var event = KubernetesObject(.events, name: name, namespace: namespace)
-        event["eventTime"] = .string(time.microText)
+        event["eventTime"] = .string(time.microTime)
         event["type"] = .string(topic.kind.rawValue)
         event["reason"] = .string(String(topic.reason.prefix(128)))
         event["action"] = .string(String(topic.action.prefix(128)))
@@ -148,13 +149,13 @@ public final class EventRecorder: Sendable {
         return event
     }
 
-    private static func series(_ count: Int64, _ time: APITime) -> JSONTree {
-        ["count": .integer(count), "lastObservedTime": .string(time.microText)]
+    private static func series(_ count: Int64, _ time: Timestamp) -> JSONTree {
+        ["count": .integer(count), "lastObservedTime": .string(time.microTime)]
     }
 
     /// The object's name and the time, as the Kubernetes client libraries do it.
-    private static func name(for object: String, _ time: APITime) -> String {
-        "\(object.prefix(230)).\(String(time.microseconds, radix: 16))"
+    private static func name(for object: String, _ time: Timestamp) -> String {
+        "\(object.prefix(230)).\(String(time.unixMs, radix: 16))"
     }
 
     /// So many bytes at most, without half a character at the end.

@@ -1,3 +1,5 @@
+public import BackupModel
+
 extension KubernetesObject {
     /// `apiVersion`; empty when missing.
     public var apiVersion: String { tree["apiVersion"]?.string ?? "" }
@@ -67,10 +69,10 @@ extension KubernetesObject {
     public var controller: OwnerReference? { ownerReferences.first { $0.isController } }
 
     /// When it was created, to the second.
-    public var creationTime: APITime? { metadata["creationTimestamp"]?.string.flatMap { APITime($0) } }
+    public var creationTime: Timestamp? { metadata["creationTimestamp"]?.string.flatMap { Timestamp($0) } }
 
     /// When somebody asked to delete it; nil while nobody has.
-    public var deletionTime: APITime? { metadata["deletionTimestamp"]?.string.flatMap { APITime($0) } }
+    public var deletionTime: Timestamp? { metadata["deletionTimestamp"]?.string.flatMap { Timestamp($0) } }
 
     /// Whether somebody asked to delete it; then it only waits for its finalizers.
     public var isBeingDeleted: Bool { metadata["deletionTimestamp"].map { !$0.isNull } ?? false }
