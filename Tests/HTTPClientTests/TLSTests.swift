@@ -1,7 +1,8 @@
 import Foundation
-import HTTPClient
 import TestSupport
 import Testing
+
+@testable import HTTPClient
 
 /// Against `openssl s_server`, which comes with the library that libcurl uses.
 @Suite("the HTTP client: TLS", .serialized)
@@ -63,6 +64,73 @@ struct TLSTests {
                 _ = try await HTTPClient(configuration).send(HTTPRequest(url: server.url))
             }
             #expect(mismatch?.code == .tls)
+        }
+    }
+
+    @Test("shows its own certificate from memory, with the key in a text of its own or in the same one")
+    func clientCertificateInMemory() async throws {
+        try await withTLSServer(asksForCertificate: true) { server in
+            let certificate = Array(try Data(contentsOf: URL(filePath: server.file("server.pem"))))
+            let key = Array(try Data(contentsOf: URL(filePath: server.file("server.key"))))
+            var configuration = HTTPClientConfiguration(caFile: server.file("ca.pem"))
+            for (shown, itsKey) in [(certificate, key), (certificate + key, nil)] {
+                configuration.clientCertificatePEM = shown
+                configuration.clientKeyPEM = itsKey
+                let response = try await HTTPClient(configuration).send(HTTPRequest(url: server.url))
+                #expect(response.status == 200)
+            }
+            for (shown, itsKey) in [(certificate, [1, 2]), ([1, 2], key), (certificate, nil)] {
+                configuration.clientCertificatePEM = shown
+                configuration.clientKeyPEM = itsKey
+                let error = await #expect(throws: HTTPClientError.self) {
+                    _ = try await HTTPClient(configuration).send(HTTPRequest(url: server.url))
+                }
+                #expect(error?.code == .tls)
+            }
+        }
+    }
+
+    @Test("compares the certificate with the name it was told, and connects to where the URL says")
+    func serverName() async throws {
+        try await withTLSServer { server in
+            var configuration = HTTPClientConfiguration(caFile: server.file("ca.pem"))
+            configuration.serverName = "127.0.0.1"
+            let request = HTTPRequest(url: "https://localhost:\(server.port)/")
+            let response = try await HTTPClient(configuration).send(request)
+            #expect(response.status == 200)
+            configuration.serverName = "other.example"
+            let error = await #expect(throws: HTTPClientError.self) {
+                _ = try await HTTPClient(configuration).send(HTTPRequest(url: server.url))
+            }
+            #expect(error?.code == .tls)
+        }
+    }
+
+    @Test(
+        "leads a connection for another name to the URL's host and port",
+        arguments: [
+            ("https://10.0.0.1/a?b=https://c", "https://kube:443/a?b=https://c", "::10.0.0.1:443", "10.0.0.1"),
+            ("https://[fd00::1]:6443", "https://kube:6443", "::[fd00::1]:6443", "[fd00::1]:6443"),
+            ("https://[fd00::1]/", "https://kube:443/", "::[fd00::1]:443", "[fd00::1]"),
+            ("https://u:p@h:1/x", "https://u:p@kube:1/x", "::h:1", "h:1"),
+        ]
+    )
+    func target(url: String, shown: String, connection: String, host: String) {
+        let target = Target(url, serverName: "kube")
+        #expect(target.url == shown && target.connection == connection && target.hostField == host)
+        #expect(Target(url, serverName: nil).url == url && Target(url, serverName: nil).connection == nil)
+    }
+
+    @Test("goes through the proxy it was given, also to loopback addresses")
+    func proxy() async throws {
+        try await withRawServer { connection in
+            while let request = connection.readRequest() { connection.respond("200 OK", [], request.line) }
+        } _: { server in
+            let client = HTTPClient(HTTPClientConfiguration(proxy: server.url))
+            for url in ["http://no-such-host.invalid/a", "http://127.0.0.1:1/a"] {
+                let response = try await client.send(HTTPRequest(url: url))
+                #expect(String(decoding: response.body, as: UTF8.self) == "GET \(url) HTTP/1.1")
+            }
         }
     }
 

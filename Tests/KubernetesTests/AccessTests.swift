@@ -12,7 +12,10 @@ struct AccessTests {
 
     @Test(
         "the API server's address is the pod's environment",
-        arguments: [("10.0.0.1", "https://10.0.0.1:6443"), ("fd00::1", "https://[fd00::1]:6443"), ("k.svc", "https://k.svc:6443")]
+        arguments: [
+            ("10.0.0.1", "https://10.0.0.1:6443"), ("fd00::1", "https://[fd00::1]:6443"),
+            ("k.svc", "https://k.svc:6443"),
+        ]
     )
     func address(host: String, url: String) async throws {
         try await withTestDirectory { directory in

@@ -46,7 +46,8 @@ struct CallTests {
         arguments: [
             (404, "NotFound", KubernetesError.Code.notFound), (409, "AlreadyExists", .alreadyExists),
             (409, "Conflict", .conflict), (410, "Expired", .expired), (410, "Gone", .expired),
-            (403, "Forbidden", .forbidden), (422, "Invalid", .invalid), (400, "BadRequest", .refused), (418, "", .refused),
+            (403, "Forbidden", .forbidden), (422, "Invalid", .invalid), (400, "BadRequest", .refused),
+            (418, "", .refused),
         ]
     )
     func reasons(status: Int, reason: String, code: KubernetesError.Code) async throws {
@@ -96,7 +97,10 @@ struct CallTests {
             let client = server.client(time: time.source) { $0.onRetry = { text in told.withLock { $0.append(text) } } }
             _ = try await client.create(KubernetesObject(.pods, name: "a", namespace: "shop"), as: .pods)
             #expect(time.pauses == [.seconds(7), .seconds(3), .seconds(2)])
-            #expect(told.withLock { $0 }.first?.hasPrefix("try 2 of 6 follows in 7.0 seconds: cannot create Pod shop/a") == true)
+            #expect(
+                told.withLock { $0 }.first?.hasPrefix("try 2 of 6 follows in 7.0 seconds: cannot create Pod shop/a")
+                    == true
+            )
         }
     }
 

@@ -36,7 +36,10 @@ struct CodingTests {
         "what doesn't fit is refused with the field's path",
         arguments: [
             (#"{"title":1}"#, "title: a text was expected, found a number"),
-            (#"{"title":"","ratio":1,"list":[{"names":["a",true]}],"map":{}}"#, "list[0].names[1]: a text was expected"),
+            (
+                #"{"title":"","ratio":1,"list":[{"names":["a",true]}],"map":{}}"#,
+                "list[0].names[1]: a text was expected"
+            ),
             (#"{"title":"","ratio":1,"list":[{}],"map":{}}"#, "list[0].names: is missing"),
             (#"{"title":"","ratio":1,"list":[],"map":{"a":1.5}}"#, "map.a: a whole number was expected, found 1.5"),
             (#"{"title":"","ratio":1,"list":{},"map":{}}"#, "list: a list was expected, found an object"),
@@ -51,7 +54,9 @@ struct CodingTests {
 
     @Test("merging a value changes what its type knows, removes what is nil, and keeps everything else")
     func merge() throws {
-        var object = KubernetesObject(["status": ["title": "old", "flag": true, "foreign": ["a": 1], "inner": ["x": 1]]])
+        var object = KubernetesObject([
+            "status": ["title": "old", "flag": true, "foreign": ["a": 1], "inner": ["x": 1]]
+        ])
         let value = Outer(
             title: "new",
             ratio: 0.5,

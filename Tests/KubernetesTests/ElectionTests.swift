@@ -18,7 +18,8 @@ struct ElectionTests {
     }
 
     /// Leads until told to stop; the returned task throws what leading threw.
-    private func lead(_ election: LeaderElection, onLost: @escaping @Sendable () -> Void = {}) -> Task<Void, any Error> {
+    private func lead(_ election: LeaderElection, onLost: @escaping @Sendable () -> Void = {}) -> Task<Void, any Error>
+    {
         Task {
             try await election.lead(onLost: onLost) {
                 while true { try await Task.sleep(for: .seconds(3600)) }

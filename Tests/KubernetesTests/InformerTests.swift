@@ -154,7 +154,7 @@ struct InformerTests {
             connection.fail(403, "Forbidden")
         } _: { server in
             try await following(server.client(time: SteppedTime().source)) { informer, told in
-                try await eventually("it failed") { told.trouble == [.forbidden] }
+                try await eventually("it failed") { told.trouble.first == .forbidden }
                 #expect(!informer.isSynced)
                 let waiter = Task { try await informer.waitUntilSynced() }
                 waiter.cancel()

@@ -183,7 +183,10 @@ struct ExecTests {
         """
     }
 
-    @Test("what it prints is kept until shortly before it expires, or until it is refused", arguments: ["v1", "v1beta1"])
+    @Test(
+        "what it prints is kept until shortly before it expires, or until it is refused",
+        arguments: ["v1", "v1beta1"]
+    )
     func kept(version: String) async throws {
         try await withTestDirectory { directory in
             // The test's clock shows 10:00:00.
@@ -191,7 +194,7 @@ struct ExecTests {
             let configuration = try configuration(
                 directory,
                 script: script(directory, version: version, status: status),
-                more: "provideClusterInfo: true\n          interactiveMode: Never",
+                more: "provideClusterInfo: true\n      interactiveMode: Never",
                 version: version,
                 time: QuickTime().source
             )

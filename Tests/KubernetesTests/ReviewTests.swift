@@ -36,7 +36,9 @@ struct ReviewTests {
 
     @Test("access is what the server allows and doesn't deny")
     func access() async throws {
-        let answers: [JSONTree] = [["allowed": true], ["allowed": true, "denied": true], ["allowed": false, "reason": "r"]]
+        let answers: [JSONTree] = [
+            ["allowed": true], ["allowed": true, "denied": true], ["allowed": false, "reason": "r"],
+        ]
         try await withAPI { _, number, connection in
             connection.json(201, ["status": answers[number]])
         } _: { server in

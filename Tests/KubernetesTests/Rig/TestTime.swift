@@ -84,7 +84,10 @@ final class SteppedTime: Sendable {
             elapsed: { self.state.withLock { $0.now } },
             sleep: { try await self.sleep($0) },
             chance: { 0 },
-            wallClock: { Timestamp(unixMs: 1_787_392_800_250) }
+            wallClock: {
+                let now = self.state.withLock { $0.now }
+                return Timestamp(unixMs: 1_787_392_800_250 + Int64(now / .milliseconds(1)))
+            }
         )
     }
 }
