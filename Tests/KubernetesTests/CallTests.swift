@@ -142,6 +142,7 @@ struct CallTests {
                 try await server.client().patch(.merge([:]), of: .pods, name: "a", namespace: "shop")
             }
             #expect(error?.code == .unreachable)
+            #expect(error?.message.hasPrefix("cannot patch Pod shop/a: PATCH \(server.url)/api/v1/") == true)
             #expect(server.seen.count == 1)
         }
     }

@@ -152,9 +152,11 @@ enum Answer {
             case .tooLarge: .malformedAnswer
             default: .unreachable
             }
+        // Both sentences begin with what can't be done; once is enough.
+        let reason = failure.message.hasPrefix("cannot ") ? failure.message.dropFirst(7) : failure.message[...]
         var error = KubernetesError(
             code,
-            "cannot \(summary): \(failure.message)",
+            "cannot \(summary): \(reason)",
             isTransient: failure.isTransient || failure.code == .malformedResponse
         )
         error.isSurelyUndone = failure.code == .cannotConnect
