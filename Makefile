@@ -1,5 +1,5 @@
 # Thin: each target is a line or two that a person could type. `make demo` and `make test` need nothing before them.
-.PHONY: demo manifests check-manifests test unit simulate end-to-end build release bench bench-cluster bench-fleet deps format lint clean
+.PHONY: demo manifests check-manifests test unit simulate end-to-end build release bench bench-cluster bench-fleet deps format lint clean fuzz
 
 # A real replica set, backed up beside its members, destroyed, restored, proven equal. KEEP=1 leaves it running.
 demo: deps release
@@ -10,7 +10,8 @@ test: deps lint check-manifests build unit simulate end-to-end
 
 # One module at a time, and sharded clusters one after the other: side by side their servers would starve each other
 # on a small machine.
-modules := BSON HTTPClient Kubernetes ObjectStorage Repository BackupModel Coordinator Agent RemoraCLI Support Engines
+modules := BSON HTTPClient Kubernetes ObjectStorage Repository BackupModel Injector Coordinator Agent RemoraCLI Support \
+	Engines
 clusters := ^(EnginesTests\.Cluster|SupportTests\.(Bank|CrossShard|Sharded))
 unit:
 	@set -e; for module in $(modules); do swift test --skip-build --filter "^$${module}Tests\." --skip '$(clusters)'; done
@@ -25,6 +26,12 @@ simulate:
 
 end-to-end:
 	swift test --skip-build --filter '^EndToEnd\.' --no-parallel
+
+# Random pods through the injector, PODS of them; what breaks a rule is printed with its seed, and SEED=n looks at that one.
+PODS ?= 1000000
+fuzz:
+	swift build -c release --product remora-fuzz
+	@.build/release/remora-fuzz $(PODS) $(SEED)
 
 build:
 	swift build --build-tests --explicit-target-dependency-import-check error

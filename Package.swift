@@ -124,6 +124,8 @@ let package = Package(
             path: "Tests/Support/FakeAPIServer"
         ),
         program("remora-demo", ["TestSupport"], path: "Tests/Demo"),
+        library("PodFuzz", ["Injector", "Kubernetes"], path: "Tests/Fuzz/Pods"),
+        program("remora-fuzz", ["PodFuzz"], path: "Tests/Fuzz/Program"),
         program("remora-benchmark", ["TestSupport", "CCrypto", "CZstd", "CPlatform"], path: "benchmarks/Backup"),
         program(
             "remora-benchmark-fleet",
@@ -145,7 +147,7 @@ let package = Package(
             "KubernetesTests",
             ["Kubernetes", "KubernetesConfiguration", "HTTPClient", "BackupModel", "FakeAPIServer", "TestSupport"]
         ),
-        tests("InjectorTests", ["Injector", "Kubernetes", "BackupModel", "TestSupport"]),
+        tests("InjectorTests", ["Injector", "Kubernetes", "BackupModel", "PodFuzz", "TestSupport"]),
         tests("EnginesTests", ["Engines", "BSON", "BackupModel", "Repository", "ObjectStorage", "TestSupport"]),
         tests(
             "AgentTests",

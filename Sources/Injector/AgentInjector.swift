@@ -45,19 +45,24 @@ public struct AgentInjector: Sendable {
             warnings: ["remora: no agent was injected: \(String(text.prefix(200)))"],
             error: error
         )
-        guard let pod = try? Pod(tree), pod.annotations[AgentMark.injectError] != text else {
-            // Said already, or no pod on which anything could be said.
-            return decision
-        }
+        // A tree that is no pod has no place to say anything.
+        guard let pod = try? Pod(tree) else { return decision }
         var maker = PatchMaker(tree)
-        maker.set(AgentMark.injectError, text, in: "metadata", "annotations")
+        if let earlier = EarlierInjection(in: pod), earlier.isNative == true, !earlier.isIntact,
+            let index = earlier.index,
+            settings.supportsNativeSidecars
+        {
+            // Whatever is wrong with a new agent: the one that is in the pod must not keep its containers from starting.
+            maker.add("Always", at: "spec", "initContainers", "\(index)", "restartPolicy")
+        }
         let bytes = pod.annotations.reduce(text.utf8.count + AgentMark.injectError.utf8.count) {
             $0 + $1.key.utf8.count + $1.value.utf8.count
         }
-        // The warning says it as well: an annotation that can't be written must not stop the pod.
-        guard bytes <= PodValidation.annotationBytes, let patched = try? maker.patch.applied(to: tree) else {
-            return decision
+        if pod.annotations[AgentMark.injectError] != text, bytes <= PodValidation.annotationBytes {
+            maker.set(AgentMark.injectError, text, in: "metadata", "annotations")
         }
+        // The warning says it as well: what can't be written must not stop the pod.
+        guard let patched = try? maker.patch.applied(to: tree) else { return decision }
         decision.patch = maker.patch
         decision.pod = patched
         return decision

@@ -13,8 +13,12 @@ struct AgentPlan: Sendable, Hashable {
     /// Changes when anything of container and volumes does.
     let hash: String
 
+    /// Makes the plan.
+    ///
     /// - Parameters:
     ///   - pod: without anything of ours.
+    ///   - namespace: where it will be.
+    ///   - settings: the installation's.
     ///   - earlier: what an earlier injection into this pod left.
     /// - Throws: `InjectionError`.
     init(
