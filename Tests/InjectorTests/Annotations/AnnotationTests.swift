@@ -17,7 +17,7 @@ struct AnnotationTests {
     @Test("the reference page has the table as it is in the code")
     func page() throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
         let page = try String(contentsOf: root.appending(path: "docs/reference/annotations.md"), encoding: .utf8)
         #expect(page.contains("\n\n\(Annotation.markdown)\n\n"))
         for mark in [
