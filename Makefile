@@ -1,5 +1,5 @@
 # Thin: each target is a line or two that a person could type. `make demo` and `make test` need nothing before them.
-.PHONY: demo manifests check-manifests test unit simulate end-to-end build release bench bench-cluster bench-fleet deps format lint clean fuzz
+.PHONY: demo manifests check-manifests test unit simulate end-to-end build release bench bench-cluster bench-fleet deps format lint clean fuzz bench-webhook
 
 # A real replica set, backed up beside its members, destroyed, restored, proven equal. KEEP=1 leaves it running.
 demo: deps release
@@ -62,6 +62,10 @@ manifests:
 
 check-manifests:
 	@manifests/render | cmp - manifests/install.yaml || { echo "manifests/install.yaml is not current; run: make manifests" >&2; exit 1; }
+
+# The admission webhook on one core: how soon a 20 KiB pod is answered over TLS, and how many a second (REVIEWS=20000).
+bench-webhook: release
+	@.build/release/remora-benchmark-webhook $(REVIEWS)
 
 # What building, testing and the demonstration need (Debian packages; test servers into .tools/venv).
 deps:

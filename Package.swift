@@ -79,11 +79,13 @@ let package = Package(
         library(
             "Coordinator",
             [
-                "Repository", "ObjectStorage", "BackupModel", "Kubernetes", "Injector", "CCrypto", "CZstd", logging,
+                "Repository", "ObjectStorage", "BackupModel", "HTTPClient", "Kubernetes", "Injector", "CCrypto",
+                "CZstd", logging,
                 lifecycle, signals, yaml,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]
@@ -96,7 +98,7 @@ let package = Package(
         ),
         program(
             "remora-coordinator",
-            ["Coordinator", "BackupModel", logging, lifecycle, signals, arguments],
+            ["Coordinator", "Injector", "BackupModel", logging, lifecycle, signals, arguments],
             path: "coordinator"
         ),
         library(
@@ -137,6 +139,7 @@ let package = Package(
             ],
             path: "benchmarks/Fleet"
         ),
+        program("remora-benchmark-webhook", ["TestSupport", "HTTPClient"], path: "benchmarks/Webhook"),
         tests("SupportTests", ["TestSupport"]),
         tests("BSONTests", ["BSON"]),
         tests("HTTPClientTests", ["HTTPClient", "TestSupport"]),

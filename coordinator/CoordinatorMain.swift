@@ -66,6 +66,8 @@ struct CoordinatorMain: AsyncParsableCommand {
     @Option(name: .customLong("log-level"), help: "debug, info, notice, warning or error.")
     var logLevel: String = "info"
 
+    @OptionGroup var webhook: WebhookOptions
+
     func validate() throws {
         guard (tlsCertificate == nil) == (tlsKey == nil) else {
             throw ValidationError("--tls-certificate and --tls-key belong together; give both or neither")
@@ -111,6 +113,13 @@ struct CoordinatorMain: AsyncParsableCommand {
             heartbeatMs: heartbeatSeconds.map { Int64($0) * 1000 },
             maximumDisconnectedMs: Int64(maximumDisconnectedSeconds) * 1000,
             pollSeconds: pollSeconds
+        )
+        settings.webhook = webhook.configuration(
+            namespace: ProcessInfo.processInfo.environment["POD_NAMESPACE"] ?? "remora-system",
+            certificates: tlsCertificate.flatMap { certificate in
+                tlsKey.map { .files(CertificateFiles(certificate: certificate, key: $0)) }
+            } ?? .authority(DirectoryAuthorityStore(directory: "\(state)/authority")),
+            version: Self.versionText
         )
         do {
             let service = try CoordinatorService(settings, logger: logger)

@@ -26,6 +26,8 @@ public struct CoordinatorConfiguration: Sendable {
     public var version: String
     /// Leases and intervals; the defaults are for production.
     public var timings = SessionTimings()
+    /// The admission webhook, whose certificate is then the one that agents see too; nil: there is none.
+    public var webhook: WebhookConfiguration?
 
     /// Makes a configuration.
     public init(
@@ -86,6 +88,7 @@ public final class CoordinatorService: Service {
     private let adminToken: [UInt8]
     private let tls: TLSConfiguration?
     private let work: AsyncStream<Conductor.Work>
+    private let webhook: WebhookServer?
 
     /// Checks everything that can be checked before anything is started.
     ///
@@ -93,7 +96,7 @@ public final class CoordinatorService: Service {
     public init(_ configuration: CoordinatorConfiguration, logger: Logger) throws {
         self.configuration = configuration
         self.logger = logger
-        guard configuration.tls != nil || configuration.listen.isLoopback else {
+        guard configuration.tls != nil || configuration.listen.isLoopback || configuration.webhook != nil else {
             throw CoordinatorError(
                 .configuration,
                 "--listen \(configuration.listen) can be reached from other machines, and without TLS everybody in "
@@ -130,6 +133,9 @@ public final class CoordinatorService: Service {
         }
         keeper = RepositoryKeeper(secrets: secrets)
         logs = LogShelf(root: "\(configuration.stateDirectory)/logs")
+        webhook = configuration.webhook.map {
+            WebhookServer($0, clock: { Self.now().unixMs / 1000 }, logger: logger)
+        }
     }
 
     private static let now: @Sendable () -> BackupModel.Timestamp = {
@@ -160,6 +166,7 @@ public final class CoordinatorService: Service {
     public func run() async throws {
         await conductor.setObjects(loaded.objects, problems: secretProblems(loaded.objects))
         try await conductor.start()
+        try await webhook?.awaitCertificate()
         let application = Application(
             router: router(),
             server: try server(),
@@ -169,7 +176,7 @@ public final class CoordinatorService: Service {
             ),
             logger: quiet(logger)
         )
-        let scheme = tls == nil ? "http" : "https"
+        let scheme = tls == nil && webhook == nil ? "http" : "https"
         logger.notice(
             "remora-coordinator \(configuration.version) on \(scheme)://\(configuration.listen), epoch \(conductor.identity.epoch), \(loaded.objects.configurations.count) configurations, \(loaded.objects.bindings.count) targets"
         )
@@ -186,6 +193,12 @@ public final class CoordinatorService: Service {
                     )
                 }
                 return true
+            }
+            if let webhook {
+                group.addTask {
+                    try await webhook.run()
+                    return true
+                }
             }
             group.addTask {
                 // Thrown when everything is cancelled, which ends this group anyway.
@@ -213,9 +226,10 @@ public final class CoordinatorService: Service {
                 await self.watchHangups()
                 return false
             }
-            // The server ends when it is told to; the others only serve it.
+            // The servers end when they are told to; the others only serve them.
             defer { group.cancelAll() }
-            while let isServer = try await group.next(), !isServer {}
+            var servers = webhook == nil ? 1 : 2
+            while servers > 0, let isServer = try await group.next() { servers -= isServer ? 1 : 0 }
         }
         logger.notice("remora-coordinator has stopped; sessions under way go on at the next start")
     }
@@ -236,6 +250,7 @@ public final class CoordinatorService: Service {
                 )
             )
         )
+        let tls = webhook.flatMap { $0.certificates.serving.configuration() } ?? tls
         return try tls.map { try HTTPServerBuilder.tls(http, tlsConfiguration: $0) } ?? http
     }
 
