@@ -10,8 +10,8 @@ test: deps lint check-manifests build unit simulate end-to-end
 
 # One module at a time, and sharded clusters one after the other: side by side their servers would starve each other
 # on a small machine.
-modules := BSON HTTPClient Kubernetes ObjectStorage Repository BackupModel Injector Coordinator Agent RemoraCLI Support \
-	Engines
+modules := BSON HTTPClient Kubernetes ObjectStorage Repository BackupModel Injector FakeAPIServer Coordinator Agent RemoraCLI \
+	Support Engines
 clusters := ^(EnginesTests\.Cluster|SupportTests\.(Bank|CrossShard|Sharded))
 unit:
 	@set -e; for module in $(modules); do swift test --skip-build --filter "^$${module}Tests\." --skip '$(clusters)'; done

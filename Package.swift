@@ -117,10 +117,13 @@ let package = Package(
         library(
             "FakeAPIServer",
             [
-                "Kubernetes", "HTTPClient", logging, lifecycle, yaml,
+                "Kubernetes", "TestSupport", logging, yaml,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             path: "Tests/Support/FakeAPIServer"
@@ -151,6 +154,7 @@ let package = Package(
             ["Kubernetes", "KubernetesConfiguration", "HTTPClient", "BackupModel", "FakeAPIServer", "TestSupport"]
         ),
         tests("InjectorTests", ["Injector", "Kubernetes", "BackupModel", "PodFuzz", "TestSupport"]),
+        tests("FakeAPIServerTests", ["FakeAPIServer", "Kubernetes", "HTTPClient", "TestSupport", yaml]),
         tests("EnginesTests", ["Engines", "BSON", "BackupModel", "Repository", "ObjectStorage", "TestSupport"]),
         tests(
             "AgentTests",

@@ -1,2 +1,97 @@
+import Foundation
+import Kubernetes
+import NIOSSL
+import Synchronization
+
 /// A Kubernetes API server for tests, as strict as a real one: what that refuses, this refuses.
-public enum FakeAPIServer {}
+///
+/// It speaks real HTTP on a port of the loopback interface, so that the product's own client, webhooks and kubectl can be
+/// driven against it.
+public final class FakeAPIServer: Sendable {
+    /// Where it listens, like `https://127.0.0.1:40123`.
+    public let url: String
+    /// Its authority's certificate (PEM); empty without TLS.
+    public let authority: String
+    /// A token that may do everything.
+    public let adminToken: String
+    let core: ServerCore
+    private let tasks: [Task<Void, any Error>]
+
+    private init(url: String, authority: String, core: ServerCore, tasks: [Task<Void, any Error>]) {
+        self.url = url
+        self.authority = authority
+        self.core = core
+        self.tasks = tasks
+        adminToken = core.tokens.issue(.admin)
+    }
+
+    /// Starts a server, which runs until ``stop()``.
+    public static func start(_ options: FakeAPIServerOptions = FakeAPIServerOptions()) async throws -> FakeAPIServer {
+        let core = ServerCore(options)
+        var tls: TLSConfiguration?
+        var authority = ""
+        if options.usesTLS {
+            let material = try await Authority.shared.material()
+            tls = TLSConfiguration.makeServerConfiguration(
+                certificateChain: material.certificate.map { .certificate($0) },
+                privateKey: .privateKey(material.key)
+            )
+            authority = material.authority
+        }
+        let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
+        let configuration = tls
+        let listening = Task {
+            defer { continuation.finish() }
+            try await Listener(core: core).run(tls: configuration) { continuation.yield($0) }
+        }
+        var iterator = ports.makeAsyncIterator()
+        guard let port = await iterator.next() else {
+            try await listening.value
+            throw FakeAPIServerError("the fake API server ended before it listened")
+        }
+        let controllers = Task<Void, any Error> { await Controllers(core: core).run() }
+        let scheme = options.usesTLS ? "https" : "http"
+        let roots = authority
+        core.store.write { state in Bootstrap.publish(roots, &state) }
+        return FakeAPIServer(
+            url: "\(scheme)://127.0.0.1:\(port)",
+            authority: authority,
+            core: core,
+            tasks: [listening, controllers]
+        )
+    }
+
+    /// Ends all watches and connections, and the server.
+    public func stop() async {
+        core.faults.liftAll()
+        core.store.close()
+        for task in tasks {
+            task.cancel()
+            // How it ended doesn't matter any more.
+            _ = try? await task.value
+        }
+    }
+
+    /// Runs `body` with a server that is stopped afterwards.
+    public static func run<Result>(
+        _ options: FakeAPIServerOptions = FakeAPIServerOptions(),
+        _ body: (FakeAPIServer) async throws -> Result
+    ) async throws -> Result {
+        let server = try await start(options)
+        do {
+            let result = try await body(server)
+            await server.stop()
+            return result
+        } catch {
+            await server.stop()
+            throw error
+        }
+    }
+}
+
+/// What a test asked of the fake and can't have.
+public struct FakeAPIServerError: Error, Sendable, CustomStringConvertible {
+    /// Why.
+    public let description: String
+    init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,73 @@
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+
+/// One HTTPS exchange with a webhook, as strict about certificates as a real API server.
+enum WebhookConnection {
+    static func post(_ body: [UInt8], to target: WebhookTarget, timeout: Duration) async throws(WebhookFailure) -> (
+        Int, [UInt8]
+    ) {
+        do {
+            return try await withThrowingTaskGroup(of: (Int, [UInt8]).self) { group in
+                group.addTask { try await exchange(body, target) }
+                group.addTask {
+                    try await Task.sleep(for: timeout)
+                    throw WebhookFailure("context deadline exceeded")
+                }
+                defer { group.cancelAll() }
+                guard let result = try await group.next() else { throw WebhookFailure("no answer") }
+                return result
+            }
+        } catch let failure as WebhookFailure {
+            throw WebhookFailure("Post \"\(target.shown)\": \(failure.text)")
+        } catch {
+            throw WebhookFailure("Post \"\(target.shown)\": \(error)")
+        }
+    }
+
+    private static func exchange(_ body: [UInt8], _ target: WebhookTarget) async throws -> (Int, [UInt8]) {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.minimumTLSVersion = .tlsv12
+        if let authority = target.authority {
+            configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(authority))
+        }
+        let context = try NIOSSLContext(configuration: configuration)
+        let isAddress = (try? SocketAddress(ipAddress: target.serverName, port: 0)) != nil
+        let name = isAddress ? nil : target.serverName
+        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connect(host: target.address, port: target.port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        NIOSSLClientHandler(context: context, serverHostname: name)
+                    )
+                    try channel.pipeline.syncOperations.addHTTPClientHandlers()
+                    return try NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>(
+                        wrappingChannelSynchronously: channel
+                    )
+                }
+            }
+        return try await channel.executeThenClose { inbound, outbound in
+            let headers: HTTPHeaders = [
+                "Host": "\(target.serverName):\(target.port)", "Content-Type": "application/json",
+                "Accept": "application/json",
+                "Content-Length": String(body.count), "Connection": "close", "User-Agent": "kube-apiserver-admission",
+            ]
+            try await outbound.write(
+                .head(HTTPRequestHead(version: .http1_1, method: .POST, uri: target.path, headers: headers))
+            )
+            try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: body))))
+            try await outbound.write(.end(nil))
+            var status = 0
+            var answer: [UInt8] = []
+            for try await part in inbound {
+                switch part {
+                case .head(let head): status = Int(head.status.code)
+                case .body(let buffer): answer += buffer.readableBytesView
+                case .end: return (status, answer)
+                }
+            }
+            throw WebhookFailure("EOF")
+        }
+    }
+}

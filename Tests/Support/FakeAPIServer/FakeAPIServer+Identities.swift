@@ -1,0 +1,78 @@
+public import Foundation
+import Kubernetes
+
+extension FakeAPIServer {
+    /// A bearer token for somebody; it is good until it is revoked.
+    public func token(for identity: Identity) -> String { core.tokens.issue(identity) }
+
+    /// A token of a service account that must exist, as `serviceaccounts/token` gives them.
+    ///
+    /// - Parameters:
+    ///   - namespace: of the account.
+    ///   - account: its name.
+    ///   - audiences: for whom; empty: for the API server.
+    ///   - lifetime: seconds, by the server's clock; may be short, unlike with the real call.
+    ///   - pod: the name of the pod that it is bound to.
+    /// - Throws: ``FakeAPIServerError`` when account or pod aren't there.
+    public func serviceAccountToken(
+        namespace: String,
+        account: String = "default",
+        audiences: [String] = [],
+        lifetime: TimeInterval = 3600,
+        pod: String? = nil
+    ) throws -> String {
+        guard let object = object("serviceaccounts", namespace: namespace, name: account) else {
+            throw FakeAPIServerError("there is no service account \(namespace)/\(account)")
+        }
+        var claims = TokenBook.Claims(
+            namespace: namespace,
+            account: account,
+            accountUID: object.uid,
+            audiences: audiences.isEmpty ? [TokenBook.apiAudience] : audiences,
+            issued: core.now,
+            expires: core.now.addingTimeInterval(lifetime),
+            id: UUID().uuidString.lowercased()
+        )
+        if let pod {
+            guard let bound = self.object("pods", namespace: namespace, name: pod) else {
+                throw FakeAPIServerError("there is no pod \(namespace)/\(pod)")
+            }
+            claims.pod = (pod, bound.uid)
+            if let node = bound["spec"]?["nodeName"]?.string { claims.node = (node, "") }
+        }
+        return core.tokens.issue(claims)
+    }
+
+    /// Makes a token worthless.
+    public func revoke(_ token: String) { core.tokens.revoke(token) }
+
+    /// A kubeconfig for this server.
+    ///
+    /// - Parameters:
+    ///   - token: the user's; nil: the administrator's.
+    ///   - namespace: of the context.
+    public func kubeconfig(token: String? = nil, namespace: String = "default") -> String {
+        let trust =
+            authority.isEmpty ? "" : "\n    certificate-authority-data: \(Data(authority.utf8).base64EncodedString())"
+        return """
+            apiVersion: v1
+            kind: Config
+            clusters:
+            - name: fake
+              cluster:
+                server: \(url)\(trust)
+            users:
+            - name: user
+              user:
+                token: \(token ?? adminToken)
+            contexts:
+            - name: fake
+              context:
+                cluster: fake
+                user: user
+                namespace: \(namespace)
+            current-context: fake
+
+            """
+    }
+}
