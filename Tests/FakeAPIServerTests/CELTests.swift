@@ -1,3 +1,4 @@
+import Kubernetes
 import Testing
 
 @testable import FakeAPIServer
@@ -75,13 +76,13 @@ struct CELTests {
     )
     func refused(text: String, reason: String) {
         let error = #expect(throws: CELError.self) { _ = try CELProgram(text, variables: ["a": .dyn], result: nil) }
-        #expect(error?.description.contains(reason) ?? false, "\(error?.description ?? "")")
+        #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
     }
 
     @Test("a rule must come to a truth value")
     func mustBeBool() {
         let error = #expect(throws: CELError.self) { _ = try CELProgram("1 + 1", variables: [:], result: .bool) }
-        #expect(error?.description.contains("must evaluate to bool") ?? false)
+        #expect(error?.description.contains("must evaluate to bool") == true)
     }
 
     @Test("fields that a schema doesn't name are undefined, words of CEL are escaped")

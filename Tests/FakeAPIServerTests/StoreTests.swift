@@ -1,4 +1,5 @@
 import FakeAPIServer
+import HTTPClient
 import Kubernetes
 import Testing
 
@@ -11,9 +12,9 @@ struct ObjectTests {
             #expect(answer.status == 201)
             let metadata = answer.body["metadata"] ?? [:]
             #expect(metadata["uid"]?.string?.count == 36)
-            #expect(metadata["creationTimestamp"]?.string?.hasSuffix("Z") ?? false)
+            #expect(metadata["creationTimestamp"]?.string?.hasSuffix("Z") == true)
             #expect(metadata["namespace"] == "shop")
-            #expect(!(metadata["resourceVersion"]?.string ?? "").isEmpty)
+            #expect(metadata["resourceVersion"]?.string?.isEmpty == false)
             #expect(metadata["managedFields"]?[0]?["manager"] == "test")
             let again = await server.send("POST", Samples.configMaps, Samples.configMap("a"))
             #expect(again.status == 409 && again.body["reason"] == "AlreadyExists")
@@ -24,32 +25,44 @@ struct ObjectTests {
     @Test(
         "names, labels and annotations must be well-formed",
         arguments: [
-            (["name": "Big"] as JSONTree, "metadata.name"), (["name": "a_b"], "metadata.name"),
-            (["name": .string(String(repeating: "a", count: 254))], "metadata.name"),
-            (["generateName": "-x"], "metadata.generateName"), ([:], "metadata.name"),
-            (["name": "a", "labels": ["-k": "v"]], "metadata.labels"),
-            (["name": "a", "labels": ["k": "a b"]], "metadata.labels"),
-            (["name": "a", "labels": ["k": .string(String(repeating: "v", count: 64))]], "metadata.labels"),
-            (["name": "a", "labels": ["a/b/c": "v"]], "metadata.labels"),
-            (["name": "a", "annotations": ["_": "v"]], "metadata.annotations"),
+            (#"{"name":"Big"}"#, "metadata.name"), (#"{"name":"a_b"}"#, "metadata.name"),
+            (#"{"generateName":"-x"}"#, "metadata.generateName"), ("{}", "metadata.name"),
+            (#"{"name":"a","labels":{"-k":"v"}}"#, "metadata.labels"),
+            (#"{"name":"a","labels":{"k":"a b"}}"#, "metadata.labels"),
+            (#"{"name":"a","labels":{"a/b/c":"v"}}"#, "metadata.labels"),
+            (#"{"name":"a","annotations":{"_":"v"}}"#, "metadata.annotations"),
+            (#"{"name":"a","finalizers":["plain"]}"#, "metadata.finalizers"),
             (
-                ["name": "a", "annotations": ["k": .string(String(repeating: "v", count: 256 << 10))]],
-                "metadata.annotations"
-            ),
-            (["name": "a", "finalizers": ["plain"]], "metadata.finalizers"),
-            (
-                ["name": "a", "ownerReferences": [["apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": ""]]],
+                #"{"name":"a","ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"o","uid":""}]}"#,
                 "metadata.ownerReferences.uid"
             ),
         ]
     )
-    func metadata(metadata: JSONTree, field: String) async throws {
+    func metadata(metadata: String, field: String) async throws {
         try await FakeAPIServer.withShop { server in
             var object = Samples.configMap("a")
-            object["metadata"] = metadata
+            object["metadata"] = try JSONTree(parsing: metadata)
             let answer = await server.send("POST", Samples.configMaps, object)
             #expect(answer.status == 422 && answer.body["reason"] == "Invalid")
             #expect(causes(answer).contains { $0.hasPrefix(field) }, "\(answer.body)")
+        }
+    }
+
+    @Test("names, values of labels and annotations have their lengths")
+    func lengths() async throws {
+        try await FakeAPIServer.withShop { server in
+            let long = { (count: Int) in JSONTree.string(String(repeating: "a", count: count)) }
+            var named = Samples.configMap("a")
+            named["metadata"] = ["name": long(254)]
+            #expect(await server.send("POST", Samples.configMaps, named).status == 422)
+            named["metadata"] = ["name": "a", "labels": ["k": long(64)]]
+            #expect(await server.send("POST", Samples.configMaps, named).status == 422)
+            named["metadata"] = ["name": "a", "annotations": ["k": long(256 << 10)]]
+            #expect(await server.send("POST", Samples.configMaps, named).status == 422)
+            named["metadata"] = [
+                "name": long(253), "labels": ["k": long(63)], "annotations": ["k": long((256 << 10) - 1)],
+            ]
+            #expect(await server.send("POST", Samples.configMaps, named).status == 201)
         }
     }
 
@@ -107,7 +120,7 @@ struct ObjectTests {
             object["metadata"]?["finalizers"] = ["example.dev/hold"]
             try await server.create(object, namespace: "shop")
             let wrong = await server.send("DELETE", "\(Samples.configMaps)/a", ["preconditions": ["uid": "x"]])
-            #expect(wrong.status == 409 && wrong.body["message"]?.string?.contains("Precondition failed: UID") ?? false)
+            #expect(wrong.status == 409 && wrong.body["message"]?.string?.contains("Precondition failed: UID") == true)
             #expect(
                 await server.send("DELETE", "\(Samples.configMaps)/a", ["propagationPolicy": "Slowly"]).status == 422
             )
@@ -188,7 +201,7 @@ struct ObjectTests {
     @Test(
         "bodies that make no sense are refused",
         arguments: [
-            (#"{"apiVersion":"v1"}"# as String, "application/json", 400), ("[]", "application/json", 400),
+            (#"{"apiVersion":"v1"}"#, "application/json", 400), ("[]", "application/json", 400),
             ("{", "application/json", 400),
             (#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a"}}"#, "application/json", 400),
             (#"{"apiVersion":"v2","kind":"ConfigMap","metadata":{"name":"a"}}"#, "application/json", 400),
@@ -225,8 +238,7 @@ struct ObjectTests {
             let strict = await server.send("POST", "\(Samples.pods)?fieldValidation=Strict", pod)
             #expect(
                 strict.status == 400
-                    && strict.body["message"]?.string?.contains("strict decoding error: unknown field \"spec.hostnam\"")
-                        ?? false
+                    && strict.body["message"]?.string?.contains("strict decoding error: unknown field \"spec.hostnam\"") == true
             )
         }
     }

@@ -52,6 +52,7 @@ extension FakeAPIServer {
     /// Watches that are open now.
     ///
     /// - Parameter path: only those of exactly this path.
+    /// - Returns: their number.
     public func openWatches(_ path: String = "") -> Int { core.log.openWatches(path) }
 
     /// Webhooks that gave no good answer and were passed over, and why.
@@ -72,6 +73,7 @@ extension FakeAPIServer {
     ///   - what: for the error.
     ///   - limit: how long at most.
     ///   - isWanted: which.
+    /// - Returns: the request.
     /// - Throws: ``FakeAPIServerError`` when none came.
     @discardableResult public func waitForRequest(
         _ what: String,

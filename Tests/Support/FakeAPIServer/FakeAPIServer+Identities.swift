@@ -13,6 +13,7 @@ extension FakeAPIServer {
     ///   - audiences: for whom; empty: for the API server.
     ///   - lifetime: seconds, by the server's clock; may be short, unlike with the real call.
     ///   - pod: the name of the pod that it is bound to.
+    /// - Returns: the token.
     /// - Throws: ``FakeAPIServerError`` when account or pod aren't there.
     public func serviceAccountToken(
         namespace: String,
@@ -51,6 +52,7 @@ extension FakeAPIServer {
     /// - Parameters:
     ///   - token: the user's; nil: the administrator's.
     ///   - namespace: of the context.
+    /// - Returns: the file's text.
     public func kubeconfig(token: String? = nil, namespace: String = "default") -> String {
         let trust =
             authority.isEmpty ? "" : "\n    certificate-authority-data: \(Data(authority.utf8).base64EncodedString())"

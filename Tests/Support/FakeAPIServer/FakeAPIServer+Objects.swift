@@ -12,7 +12,11 @@ extension FakeAPIServer {
 
     /// All stored objects of a resource, sorted by namespace and name.
     ///
-    /// - Parameter namespace: only those of this one.
+    /// - Parameters:
+    ///   - resource: the plural name.
+    ///   - group: its group.
+    ///   - namespace: only those of this one.
+    /// - Returns: the objects.
     public func objects(_ resource: String, group: String = "", namespace: String? = nil) -> [JSONTree] {
         core.store.read { $0.all(GroupResource(group: group, resource: resource)) }
             .filter { namespace == nil || $0.key.namespace == namespace }.sorted { $0.key < $1.key }.map(\.value)
@@ -39,6 +43,7 @@ extension FakeAPIServer {
     ///   - contentType: of the body; nil: what fits the method.
     ///   - identity: who asks.
     ///   - userAgent: the name of the program, which owns the fields it writes.
+    /// - Returns: the answer.
     public func send(
         _ method: String,
         _ target: String,
@@ -146,6 +151,7 @@ extension FakeAPIServer {
     ///   - name: of the StatefulSet.
     ///   - namespace: where it is.
     ///   - ordinal: the pod's number.
+    /// - Returns: the pod as it was stored.
     /// - Throws: ``FakeAPIServerError`` with what the server said.
     @discardableResult public func createPod(
         fromStatefulSet name: String,

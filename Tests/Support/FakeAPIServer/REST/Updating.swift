@@ -50,9 +50,13 @@ extension ServerCore {
     /// Reads, changes, admits, validates and stores; again when somebody else was quicker and the client doesn't mind.
     ///
     /// - Parameters:
+    ///   - call: the request.
+    ///   - type: its resource.
     ///   - isPinned: the client named a resourceVersion: no second try.
     ///   - applies: server-side apply keeps the fields' owners itself.
     ///   - change: from what is stored to what is wanted.
+    /// - Returns: what was stored.
+    /// - Throws: ``APIError``.
     func update(
         _ call: Call,
         _ type: ResourceType,

@@ -11,7 +11,7 @@ struct ResourceType: Sendable {
     var categories: [String] = []
     var isNamespaced = true
     var nameRule = NameRule.subdomain
-    /// `status`, `scale`, `token` …
+    /// Like `status` and `token`.
     var subresources: Set<String> = []
     var schema: Schema
     /// What a CRD adds; nil for what is built in.
