@@ -238,7 +238,8 @@ struct ObjectTests {
             let strict = await server.send("POST", "\(Samples.pods)?fieldValidation=Strict", pod)
             #expect(
                 strict.status == 400
-                    && strict.body["message"]?.string?.contains("strict decoding error: unknown field \"spec.hostnam\"") == true
+                    && strict.body["message"]?.string?.contains("strict decoding error: unknown field \"spec.hostnam\"")
+                        == true
             )
         }
     }

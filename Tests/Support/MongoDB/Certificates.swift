@@ -12,9 +12,14 @@ public struct Certificates: Sendable {
     public let serverKeyFile: String
     private let folder: String
     private let addresses: [String]
+    private let names: [String]
 
-    /// Makes an authority and a server's certificate in `directory`, which is good for these addresses too.
-    public static func make(in directory: TestDirectory, addresses: [String] = []) async throws -> Certificates {
+    /// Makes an authority and a server's certificate in `directory`, which is good for these addresses and names too.
+    public static func make(
+        in directory: TestDirectory,
+        addresses: [String] = [],
+        names: [String] = []
+    ) async throws -> Certificates {
         let folder = try directory.makeDirectory("certificates")
         let openssl = try Tools.openssl()
         try await Command(
@@ -23,14 +28,15 @@ public struct Certificates: Sendable {
                 + ["-subj", "/O=Remora tests/CN=authority", "-keyout", "ca.key", "-out", "ca.pem"],
             directory: folder
         ).run()
-        let certificates = Certificates(folder: folder, addresses: addresses)
+        let certificates = Certificates(folder: folder, addresses: addresses, names: names)
         try await certificates.sign("server", subject: "/O=Remora tests/OU=servers/CN=127.0.0.1")
         return certificates
     }
 
-    private init(folder: String, addresses: [String]) {
+    private init(folder: String, addresses: [String], names: [String]) {
         self.folder = folder
         self.addresses = addresses
+        self.names = names
         caFile = "\(folder)/ca.pem"
         serverFile = "\(folder)/server.pem"
         serverCertificateFile = "\(folder)/server.crt"
@@ -48,9 +54,9 @@ public struct Certificates: Sendable {
 
     private func sign(_ name: String, subject: String) async throws {
         let openssl = try Tools.openssl()
-        let names = (["127.0.0.1"] + addresses).map { "IP:\($0)," }.joined() + "DNS:localhost"
+        let names = (["127.0.0.1"] + addresses).map { "IP:\($0)" } + (["localhost"] + names).map { "DNS:\($0)" }
         let extensions =
-            "subjectAltName=\(names)\nextendedKeyUsage=serverAuth,clientAuth\nkeyUsage=digitalSignature\n"
+            "subjectAltName=\(names.joined(separator: ","))\nextendedKeyUsage=serverAuth,clientAuth\nkeyUsage=digitalSignature\n"
         try Data(extensions.utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name).ext"))
         try await Command(
             openssl,

@@ -26,6 +26,20 @@ enum WebhookConnection {
         }
     }
 
+    /// NIOSSL takes a certificate for the peer's address too; an API server wants the name that it was given.
+    private static func check(_ certificate: NIOSSLCertificate, has name: String?) throws {
+        guard let name else { return }
+        let names = certificate._subjectAlternativeNames().filter { $0.nameType == .dnsName }.map {
+            String(decoding: $0.contents, as: UTF8.self)
+        }
+        let parent = name.split(separator: ".", maxSplits: 1).dropFirst().first.map { "*.\($0)" }
+        guard names.contains(where: { $0 == name || $0 == parent }) else {
+            throw WebhookFailure(
+                "tls: failed to verify certificate: x509: certificate is valid for \(names.joined(separator: ", ")), not \(name)"
+            )
+        }
+    }
+
     private static func exchange(_ body: [UInt8], _ target: WebhookTarget) async throws -> (Int, [UInt8]) {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = .tlsv12
@@ -33,14 +47,20 @@ enum WebhookConnection {
             configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(authority))
         }
         let context = try NIOSSLContext(configuration: configuration)
+        // A name isn't an address: then there is no name to check, but the peer's address, which TLS does.
         let isAddress = (try? SocketAddress(ipAddress: target.serverName, port: 0)) != nil
         let name = isAddress ? nil : target.serverName
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connect(host: target.address, port: target.port) { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(
-                        NIOSSLClientHandler(context: context, serverHostname: name)
+                    let tls = try NIOSSLClientHandler._makeSSLClientHandler(
+                        context: context,
+                        serverHostname: name,
+                        additionalPeerCertificateVerificationCallback: { certificate, channel in
+                            channel.eventLoop.makeCompletedFuture { try check(certificate, has: name) }
+                        }
                     )
+                    try channel.pipeline.syncOperations.addHandler(tls)
                     try channel.pipeline.syncOperations.addHTTPClientHandlers()
                     return try NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>(
                         wrappingChannelSynchronously: channel

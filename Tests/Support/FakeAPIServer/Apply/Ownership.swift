@@ -138,8 +138,9 @@ enum Ownership {
         let others = owners.filter { !$0.is(applier.manager, "Apply", applier.subresource) }.reduce(FieldSet()) {
             $0.union($1.set)
         }
+        // Whole elements first: without its keys one would not be found any more.
         let dropped = own?.set.subtracting(set) ?? FieldSet()
-        for path in dropped.paths.sorted(by: { $0.count > $1.count }) where others[path] == nil && set[path] == nil {
+        for path in dropped.paths.sorted(by: { $0.count < $1.count }) where others[path] == nil && set[path] == nil {
             result = FieldMerge.removing(path[...], from: result, schema)
         }
         for index in owners.indices where !owners[index].is(applier.manager, "Apply", applier.subresource) {
