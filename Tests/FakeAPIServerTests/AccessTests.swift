@@ -48,7 +48,9 @@ struct AccessTests {
             ("GET", "/api/v1/configmaps", false), ("GET", "/api/v1/namespaces/shop/configmaps?watch=1", false),
             ("DELETE", "/api/v1/namespaces/shop/configmaps/kube-root-ca.crt", false),
             ("GET", "/api/v1/namespaces/shop/secrets/mine", true),
-            ("GET", "/api/v1/namespaces/shop/secrets/other", false), ("GET", "/api/v1/namespaces/shop/secrets", false),
+            ("GET", "/api/v1/namespaces/shop/secrets/other", false),
+            ("GET", "/api/v1/namespaces/shop/secrets?watch=1&fieldSelector=metadata.name%3Dmine", false),
+            ("GET", "/api/v1/namespaces/shop/secrets", false),
             ("PATCH", "/api/v1/namespaces/shop/pods/a/status", true),
             ("PATCH", "/api/v1/namespaces/shop/pods/a", false), ("GET", "/version", true),
         ]
@@ -116,6 +118,15 @@ struct AccessTests {
             #expect(try await server.http("GET", Samples.namespaces).status == 200)
             let token = server.token(for: Identity(username: "ann"))
             #expect(try await server.http("GET", Samples.namespaces, token: token).status == 403)
+            let asAnn = try await server.http("GET", Samples.namespaces, headers: [("Impersonate-User", "ann")])
+            #expect(asAnn.status == 403)
+            let asAdmin = try await server.http(
+                "GET",
+                Samples.namespaces,
+                token: token,
+                headers: [("Impersonate-User", "root")]
+            )
+            #expect(asAdmin.status == 403)
             server.revoke(token)
             #expect(try await server.http("GET", Samples.namespaces, token: token).status == 401)
             #expect(server.kubeconfig().contains("certificate-authority-data"))

@@ -107,6 +107,24 @@ struct KindTests {
         }
     }
 
+    @Test("a workload is scaled by its own endpoint")
+    func scale() async throws {
+        try await FakeAPIServer.withShop { server in
+            let set: JSONTree = [
+                "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": ["name": "m"],
+                "spec": ["selector": ["matchLabels": ["a": "b"]], "template": ["metadata": ["labels": ["a": "b"]]]],
+            ]
+            try await server.create(set, namespace: "shop")
+            let path = "/apis/apps/v1/namespaces/shop/statefulsets/m/scale"
+            #expect(await server.send("GET", path).body["spec"] == ["replicas": 1])
+            #expect(await server.send("PATCH", path, ["spec": ["replicas": 0]]).body["spec"] == ["replicas": 0])
+            #expect(
+                server.object("statefulsets", group: "apps", namespace: "shop", name: "m")?["spec"]?["replicas"] == 0
+            )
+            #expect(await server.send("PATCH", path, ["spec": ["replicas": -1]]).status == 422)
+        }
+    }
+
     @Test("paths and methods that don't exist")
     func paths() async throws {
         try await FakeAPIServer.withShop { server in

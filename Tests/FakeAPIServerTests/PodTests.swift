@@ -217,6 +217,9 @@ struct PodTests {
                 in: shadowed
             )
             #expect(try await server.create(shadowed, namespace: "shop")["spec"]?["volumes"]?.array?.count == 1)
+            #expect(stored["spec"]?["priority"] == 0 && stored["spec"]?["tolerations"]?.array?.count == 2)
+            let important = Samples.pod("d") { $0["spec"]?["priorityClassName"] = "no-such-class" }
+            #expect(await server.send("POST", Samples.pods, important).status == 403)
             let stranger = Samples.pod("c") { $0["spec"]?["serviceAccountName"] = "nobody" }
             #expect(await server.send("POST", Samples.pods, stranger).status == 403)
         }

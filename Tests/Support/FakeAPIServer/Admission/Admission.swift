@@ -21,7 +21,7 @@ struct Admission: Sendable {
     func mutate(_ given: JSONTree) async throws -> JSONTree {
         if isExempt { return given }
         var object = given
-        if isPod, operation == .create { object = try ServiceAccountAdmission.admit(object, core) }
+        if isPod, operation == .create { object = try PodAdmission.admit(object, core) }
         object = try core.mutators.apply(.before, object, self)
         object = try await MutatingWebhooks(admission: self).run(object)
         object = try core.mutators.apply(.after, object, self)

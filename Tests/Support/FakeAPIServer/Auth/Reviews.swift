@@ -78,8 +78,9 @@ extension ServerCore {
         return ["allowed": .bool(isAllowed(info, identity))]
     }
 
-    /// `serviceaccounts/token` and `pods/eviction`.
+    /// `serviceaccounts/token`, `pods/eviction` and `scale`.
     func subresource(_ call: Call, _ type: ResourceType) async throws -> Reply {
+        if call.info.subresource == "scale" { return try await scale(call, type) }
         guard call.info.verb == "create" else {
             throw APIError.methodNotAllowed("the server does not allow this method on the requested resource")
         }

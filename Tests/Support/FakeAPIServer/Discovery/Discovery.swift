@@ -87,13 +87,14 @@ extension ServerCore {
     private static func kind(of subresource: String, _ type: ResourceType) -> String {
         switch subresource {
         case "token": "TokenRequest"
+        case "scale": "Scale"
         case "eviction": "Eviction"
         default: type.kind
         }
     }
 
     private static func verbs(of subresource: String) -> [String] {
-        subresource == "status" ? ["get", "patch", "update"] : ["create"]
+        ["status", "scale"].contains(subresource) ? ["get", "patch", "update"] : ["create"]
     }
 
     private func aggregated(_ registry: Registry, core: Bool) -> Reply {

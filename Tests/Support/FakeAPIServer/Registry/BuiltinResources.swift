@@ -104,7 +104,7 @@ enum BuiltinResources {
             "StatefulSet",
             short: ["sts"],
             names: .subdomain,
-            sub: ["status"],
+            sub: ["status", "scale"],
             generation: true,
             categories: ["all"]
         ),
@@ -113,7 +113,7 @@ enum BuiltinResources {
             "deployments",
             "Deployment",
             short: ["deploy"],
-            sub: ["status"],
+            sub: ["status", "scale"],
             generation: true,
             categories: ["all"]
         ),
@@ -123,7 +123,7 @@ enum BuiltinResources {
             "replicasets",
             "ReplicaSet",
             short: ["rs"],
-            sub: ["status"],
+            sub: ["status", "scale"],
             generation: true,
             categories: ["all"]
         ),

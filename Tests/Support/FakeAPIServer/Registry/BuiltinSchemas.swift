@@ -40,6 +40,8 @@ enum BuiltinSchemas {
         ValidatingAdmissionPolicyBinding:spec BindingSpec
         CustomResourceDefinition:spec DefinitionSpec;status DefinitionStatus
         PriorityClass:value i;globalDefault b;description s;preemptionPolicy s
+        Scale:spec ScaleSpec;status any
+        ScaleSpec:replicas i
         TokenRequest:spec TokenSpec;status TokenStatus
         TokenReview:spec ReviewSpec;status any
         SubjectAccessReview:spec AccessSpec;status any

@@ -99,9 +99,27 @@ struct Listener: HTTPResponder {
         ) {
         case .success(let (identity, _)):
             call.identity = identity
-            return nil
+            return impersonate(&call, request)
         case .failure: return .unauthorized
         }
+    }
+
+    /// `Impersonate-User` and `Impersonate-Group`, for those who may.
+    private func impersonate(_ call: inout Call, _ request: Request) -> APIError? {
+        func values(_ name: String) -> [String] {
+            HTTPFields.Element.Name(name).map { request.headers[values: $0] } ?? []
+        }
+        guard let user = values("Impersonate-User").first else { return nil }
+        var info = RequestInfo(method: "POST", path: "/", query: Query(""))
+        info.isResource = true
+        (info.verb, info.resource, info.name) = ("impersonate", "users", user)
+        do {
+            try core.authorize(info, call.identity)
+        } catch {
+            return error as? APIError
+        }
+        call.identity = Identity(username: user, groups: values("Impersonate-Group"))
+        return nil
     }
 
     private func answer(_ call: Call, body: [UInt8]?, refusal: APIError?, faults: [Fault], _ context: ConnectionContext)

@@ -50,6 +50,14 @@ struct RequestInfo: Sendable, Hashable {
                 query.isTrue("watch") ? "watch" : name.isEmpty ? "list" : "get"
             default: method.lowercased()
             }
+        if name.isEmpty, verb == "list" || verb == "watch" { name = Self.chosenName(query) }
+    }
+
+    /// The one name that a list or watch is about, so that rights on single names cover it.
+    private static func chosenName(_ query: Query) -> String {
+        let terms = (query["fieldSelector"] ?? "").split(separator: ",")
+        let names = terms.compactMap { $0.wholeMatch(of: /metadata\.name==?([^=]+)/)?.1 }
+        return names.first.map(String.init) ?? ""
     }
 }
 

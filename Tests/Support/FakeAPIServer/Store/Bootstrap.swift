@@ -21,6 +21,18 @@ enum Bootstrap {
             )
             furnish(name, &state, now: now)
         }
+        for (name, value) in [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)]
+            as [(String, Int64)]
+        {
+            state.put(
+                meta(
+                    ["apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "value": .integer(value)],
+                    name,
+                    now
+                ),
+                GroupResource(group: "scheduling.k8s.io", resource: "priorityclasses")
+            )
+        }
         for (name, object) in roles {
             state.put(meta(object, name, now), GroupResource(group: ServerCore.rbacGroup, resource: "clusterroles"))
         }
