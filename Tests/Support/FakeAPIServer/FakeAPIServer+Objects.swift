@@ -194,6 +194,26 @@ extension FakeAPIServer {
         return try await create(pod, namespace: namespace)
     }
 
+    /// Stores objects as they are, without any check or admission: for tests that need thousands.
+    ///
+    /// - Parameter objects: with their namespaces; uid and time of creation are filled in.
+    /// - Throws: ``FakeAPIServerError`` for a kind that isn't served.
+    public func seed(_ objects: [JSONTree]) throws {
+        let now = Times.text(core.now)
+        for object in objects {
+            let (version, kind) = (object["apiVersion"]?.string ?? "", object["kind"]?.string ?? "")
+            try core.store.write { state in
+                guard let type = state.registry.type(apiVersion: version, kind: kind) else {
+                    throw FakeAPIServerError("no matches for kind \"\(kind)\" in version \"\(version)\"")
+                }
+                var object = object
+                if object.uid.isEmpty { object.set("metadata", "uid", to: .string(UUID().uuidString.lowercased())) }
+                object.set("metadata", "creationTimestamp", to: .string(now))
+                state.put(object, type.storage)
+            }
+        }
+    }
+
     /// Changes a stored object without any check, as only a test may; watchers see it.
     ///
     /// - Throws: ``FakeAPIServerError`` when there is none.

@@ -89,6 +89,7 @@ struct CELEvaluator {
             if found == nil, !isOptional { throw CELError("index out of bounds: \(Int(number))") }
         case .map(let entries):
             found = entries[index]
+            // A key that has no text is shown as a question mark.
             if found == nil, !isOptional { throw CELError("no such key: \((try? CELLibrary.text(index)) ?? "?")") }
         default: throw CELError("no such overload: _[_]")
         }

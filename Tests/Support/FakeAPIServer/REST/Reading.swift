@@ -16,6 +16,9 @@ extension ServerCore {
         var labels: LabelSelector
         var fields: FieldSelector
 
+        /// Whether labels or fields are asked for.
+        var isSelecting: Bool { !labels.requirements.isEmpty || !fields.terms.isEmpty }
+
         func contains(_ object: JSONTree) -> Bool {
             (namespace.isEmpty || object.namespace == namespace) && labels.matches(object.labels)
                 && fields.matches(object)
@@ -111,15 +114,23 @@ extension ServerCore {
             )
         }
         let revision = wanted ?? now
-        let rest = found.sorted { $0.key < $1.key }.filter {
-            "\($0.key.namespace)/\($0.key.name)" > start || start.isEmpty
-        }.filter { selection.contains(type.outward($0.value)) }
-        guard limit > 0, rest.count > limit, let last = rest.prefix(limit).last else {
-            return (rest.map(\.value), revision, nil, nil)
+        let first = start.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let after = first.count == 2 ? ObjectKey(namespace: first[0], name: first[1]) : nil
+        let keys = found.keys.filter { key in
+            (selection.namespace.isEmpty || key.namespace == selection.namespace) && after.map { key > $0 } ?? true
+        }.sorted()
+        var chosen: [JSONTree] = []
+        var last = ObjectKey(namespace: "", name: "")
+        for (index, key) in keys.enumerated() {
+            guard let object = found[key], selection.contains(type.outward(object)) else { continue }
+            if limit > 0, chosen.count == limit {
+                let token = Continuation(revision: revision, start: "\(last.namespace)/\(last.name)").text
+                return (chosen, revision, token, selection.isSelecting ? nil : keys.count - index)
+            }
+            chosen.append(object)
+            last = key
         }
-        let token = Continuation(revision: revision, start: "\(last.key.namespace)/\(last.key.name)").text
-        let isSelected = call.query["labelSelector"] != nil || call.query["fieldSelector"] != nil
-        return (rest.prefix(limit).map(\.value), revision, token, isSelected ? nil : rest.count - limit)
+        return (chosen, revision, nil, nil)
     }
 
     /// A version that a client sends back.
