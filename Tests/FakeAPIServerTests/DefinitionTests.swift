@@ -280,6 +280,16 @@ struct DefinitionTests {
         }
     }
 
+    @Test("a custom resource's finalizer may be a plain name, with a warning")
+    func finalizers() async throws {
+        try await FakeAPIServer.withWidgets(["type": "object"]) { server in
+            var widget = Samples.widget("a", [:])
+            widget["metadata"]?["finalizers"] = ["plain"]
+            let answer = await server.send("POST", Samples.widgets, widget)
+            #expect(answer.status == 201 && answer.warnings.count == 1)
+        }
+    }
+
     @Test("a definition that goes takes its objects with it")
     func removal() async throws {
         try await FakeAPIServer.withWidgets(["type": "object"]) { server in

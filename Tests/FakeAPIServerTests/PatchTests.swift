@@ -154,6 +154,25 @@ struct PatchTests {
         }
     }
 
+    @Test("a client may hand its fields to another manager")
+    func migration() async throws {
+        try await FakeAPIServer.withShop { server in
+            try await server.create(Samples.configMap("a", ["x": "1"]), namespace: "shop")
+            var object = try #require(server.object("configmaps", namespace: "shop", name: "a"))
+            var entry = object["metadata"]?["managedFields"]?[0] ?? [:]
+            entry["manager"] = "one"
+            entry["operation"] = "Apply"
+            object["metadata"]?["managedFields"] = [entry]
+            #expect(await server.send("PUT", map, object).status == 200)
+            #expect(await apply(server, Samples.configMap("a", ["x": "2"]), "one").status == 200)
+            object["metadata"]?["managedFields"] = []
+            object["metadata"]?["resourceVersion"] = nil
+            let reset = await server.send("PUT", map, object)
+            let managers = reset.body["metadata"]?["managedFields"]?.array?.compactMap { $0["manager"]?.string }
+            #expect(managers == ["test"])
+        }
+    }
+
     @Test("elements of lists with keys have owners of their own, status too")
     func conditions() async throws {
         let condition: JSONTree = [

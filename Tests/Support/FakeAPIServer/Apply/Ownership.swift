@@ -76,7 +76,8 @@ enum Ownership {
         let isReset = old != nil && object["metadata"]?["managedFields"]?.array?.isEmpty == true
         let changed = FieldSets.changed(object, old ?? [:], schema)
         let present = FieldSets.fields(object, schema)
-        var owners = isReset ? [] : entries(old)
+        // A client may move fields from owner to owner, as kubectl does on its way to server-side apply.
+        var owners = isReset ? [] : entries(object)
         for index in owners.indices {
             let isOwn = owners[index].is(manager, "Update", subresource)
             if !isOwn { owners[index].set = owners[index].set.subtracting(leaves(changed, object, schema)) }

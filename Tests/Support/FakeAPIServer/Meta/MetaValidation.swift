@@ -42,7 +42,7 @@ enum MetaValidation {
         }
         errors += labelErrors(object["metadata"]?["labels"], "metadata.labels")
         errors += annotationErrors(object["metadata"]?["annotations"], "metadata.annotations")
-        errors += finalizerErrors(object)
+        errors += finalizerErrors(object, type)
         errors += ownerErrors(object)
         return errors
     }
@@ -68,14 +68,16 @@ enum MetaValidation {
         return errors
     }
 
-    private static func finalizerErrors(_ object: JSONTree) -> [FieldError] {
+    private static func finalizerErrors(_ object: JSONTree, _ type: ResourceType) -> [FieldError] {
         var errors: [FieldError] = []
         for finalizer in object.finalizers {
             errors += Names.problemsOfQualifiedName(finalizer).map {
                 .invalid("metadata.finalizers", .string(finalizer), $0)
             }
             let isStandard = ["orphan", "foregroundDeletion", "kubernetes"].contains(finalizer)
-            if !isStandard, !finalizer.contains("/") {
+            // Definitions and what they define only get a warning.
+            let isLenient = type.isCustom || type.group == "apiextensions.k8s.io"
+            if !isStandard, !isLenient, !finalizer.contains("/") {
                 errors.append(
                     .invalid(
                         "metadata.finalizers",

@@ -137,6 +137,13 @@ extension ServerCore {
         } else {
             errors += BuiltinValidation.errors(object, old: old, type)
         }
+        if type.isCustom {
+            for finalizer in object.finalizers where !finalizer.contains("/") {
+                call.notes.warn(
+                    "metadata.finalizers: \"\(finalizer)\": prefer a domain-qualified finalizer name including a path (/) to avoid accidental conflicts with other finalizer writers"
+                )
+            }
+        }
         if object.bytesLimitExceeded { errors.append(.tooLong("", atMost: 1_572_864)) }
         return errors
     }

@@ -182,7 +182,7 @@ enum BuiltinNotation {
         DefinitionVersion:name s;served b;storage b;deprecated b;deprecationWarning s;schema any;subresources any
         DefinitionVersion:additionalPrinterColumns [Column];selectableFields [SelectableField]
         DefinitionSpec:group s;names DefinitionNames;scope s;versions [DefinitionVersion];conversion any;preserveUnknownFields b
-        DefinitionStatus:conditions [Condition]{type};acceptedNames DefinitionNames;storedVersions [s]
+        DefinitionStatus:observedGeneration i;conditions [Condition]{type};acceptedNames DefinitionNames;storedVersions [s]
         BoundRef:kind s;apiVersion s;name s;uid s
         TokenSpec:audiences [s];expirationSeconds i;boundObjectRef BoundRef
         TokenStatus:token s;expirationTimestamp t
