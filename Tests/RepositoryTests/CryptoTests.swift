@@ -112,6 +112,20 @@ struct CryptoTests {
         if count > 0 { #expect(try sealed.withUnsafeBytes { try other.open($0) } == nil) }
     }
 
+    @Test("what is sealed where it lies opens to the same bytes", arguments: [1, 15, 16, 1000, 100_003])
+    func sealingInPlace(count: Int) throws {
+        let context = try CryptoContext(try MasterKey.random(), level: 1)
+        var random = SplitMix(UInt64(count))
+        let plain = random.bytes(count)
+        let room = context.sealed.reserve(count + CryptoContext.overhead)
+        let base = try #require(room.baseAddress)
+        let place = UnsafeMutableRawBufferPointer(rebasing: room[CryptoContext.nonceLength...].prefix(count))
+        place.copyBytes(from: plain)
+        try context.seal(UnsafeRawBufferPointer(place), into: base)
+        let sealed = UnsafeRawBufferPointer(rebasing: room[..<(count + CryptoContext.overhead)])
+        expectSame(try context.open(sealed), plain)
+    }
+
     @Test("a nonce of zeros is refused")
     func zeroNonce() throws {
         let context = try CryptoContext(key, level: 1)

@@ -2,13 +2,15 @@ import CCrypto
 import CZstd
 import Synchronization
 
-/// Everything one task needs to hash, compress and seal: cipher, MAC, hash and zstd states, and two buffers.
+/// Everything one task needs to hash, compress and seal: cipher, MAC, hash and zstd states, and a buffer.
 ///
 /// Setting these up costs more than using them on a small blob, so they are kept in a `ContextPool`.
 /// Not for use from two tasks at once.
 final class CryptoContext {
     /// Bytes that sealing adds: nonce and MAC.
     static let overhead = 32
+    /// Bytes of the nonce, which comes first.
+    static let nonceLength = 16
 
     private let hasher: OpaquePointer
     private let stream: OpaquePointer
@@ -17,9 +19,7 @@ final class CryptoContext {
     private let macR: [UInt8]
     let compressor: Compressor
 
-    /// For a compressed plaintext, so that its size is known before anything is sealed.
-    var compressed = Scratch()
-    /// For a sealed blob on its way into a pack.
+    /// For a blob on its way into a pack: compressed in place of its ciphertext, then sealed where it lies.
     var sealed = Scratch()
 
     init(_ key: MasterKey, level: Int32) throws {
@@ -59,6 +59,8 @@ final class CryptoContext {
     }
 
     /// Writes nonce, ciphertext and MAC of `plain` to `output`, which has room for `plain.count + overhead` bytes.
+    ///
+    /// `plain` may lie where its ciphertext will: behind the nonce, at `output + nonceLength`; otherwise apart from it.
     func seal(_ plain: UnsafeRawBufferPointer, into output: UnsafeMutableRawPointer) throws {
         let nonce = output.assumingMemoryBound(to: UInt8.self)
         repeat {
@@ -203,7 +205,6 @@ final class ContextPool: Sendable {
     func withContext<Result>(_ body: (CryptoContext) throws -> Result) throws -> Result {
         let context = try idle.withLock { $0.contexts.popLast() } ?? CryptoContext(key, level: level)
         defer {
-            context.compressed.shrink(above: 32 << 20)
             context.sealed.shrink(above: 32 << 20)
             let returned = Idle(contexts: [context])
             idle.withLock { $0.contexts += returned.contexts }

@@ -152,11 +152,11 @@ public final class SnapshotWriter: Sendable {
     private func place(_ plaintext: [UInt8], _ key: Claims.Key) throws -> Int {
         try contexts.withContext { context in
             try plaintext.withUnsafeBytes { plain in
-                let compressed = compress(plain, context)
+                let room = context.sealed.reserve(plain.count + CryptoContext.overhead)
+                guard let base = room.baseAddress else { throw cryptoFailure("memory") }
+                let compressed = compress(plain, into: room, context)
                 let content = compressed ?? plain
                 let length = content.count + CryptoContext.overhead
-                let room = context.sealed.reserve(length)
-                guard let base = room.baseAddress else { throw cryptoFailure("memory") }
                 try context.seal(content, into: base)
                 let blob = UnsafeRawBufferPointer(start: base, count: length)
                 var full = append(blob, key, plainLength: plain.count, isCompressed: compressed != nil)
@@ -166,14 +166,17 @@ public final class SnapshotWriter: Sendable {
         }
     }
 
-    /// The compressed form, in the context's memory, if it is smaller.
-    private func compress(_ plain: UnsafeRawBufferPointer, _ context: CryptoContext) -> UnsafeRawBufferPointer? {
+    /// The compressed form if it is smaller, at that place of `room` where its ciphertext will be.
+    private func compress(
+        _ plain: UnsafeRawBufferPointer,
+        into room: UnsafeMutableRawBufferPointer,
+        _ context: CryptoContext
+    ) -> UnsafeRawBufferPointer? {
         guard repository.version >= 2 else { return nil }
         // Room for one byte less than the plaintext: zstd gives up as soon as it can't gain anything.
-        let room = context.compressed.reserve(plain.count)
-        let output = UnsafeMutableRawBufferPointer(rebasing: room[0..<(plain.count - 1)])
+        let output = UnsafeMutableRawBufferPointer(rebasing: room[CryptoContext.nonceLength...].prefix(plain.count - 1))
         guard let size = context.compressor.compress(plain, into: output) else { return nil }
-        return UnsafeRawBufferPointer(start: room.baseAddress, count: size)
+        return UnsafeRawBufferPointer(rebasing: output[..<size])
     }
 
     /// Appends a sealed blob to the open pack of its type; gives back packs that are full now.
