@@ -54,6 +54,50 @@ struct LockTests {
         #expect(try await repository.locks() == [renewed])
     }
 
+    @Test("a lock is confirmed when nobody came, and its index was not touched")
+    func confirmation() async throws {
+        let store = MemoryStore()
+        let repository = try await makeRepository(store)
+        try await backUp(["f": [1, 2, 3]], to: repository)
+        let opened = try await openRepository(store)
+        let lock = try await opened.beginLock(exclusive: false, host: "remora/1")
+        try await opened.loadIndex()
+        // Others write at the same time, and add to the index.
+        try await backUp(["f": [4, 5, 6]], to: repository)
+        try await opened.confirm(lock)
+        #expect(try await opened.locks() == [lock])
+    }
+
+    @Test("a lock is not confirmed beside one that excludes it and came at the same moment")
+    func confirmationRefused() async throws {
+        let store = MemoryStore()
+        let repository = try await makeRepository(store)
+        let other = try await repository.addLock(exclusive: true, host: "remora/prune")
+        let file = try #require(try await store.list(prefix: "locks/").first?.key)
+        let bytes = try await store.get(file)
+        try await repository.removeLock(other)
+        let lock = try await repository.beginLock(exclusive: false, host: "remora/1")
+        try await store.put(file, bytes)
+        let failure = await #expect(throws: RepositoryError.self) { try await repository.confirm(lock) }
+        #expect(failure?.code == .locked)
+        #expect(failure?.message.contains("remora@remora/prune") == true)
+        #expect(try await repository.locks() == [other])
+    }
+
+    @Test("a lock is not confirmed when the index that was loaded under it went meanwhile")
+    func confirmationOfIndex() async throws {
+        let store = MemoryStore()
+        let repository = try await makeRepository(store)
+        try await backUp(["f": [1, 2, 3]], to: repository)
+        let lock = try await repository.beginLock(exclusive: false, host: "remora/1")
+        try await repository.loadIndex()
+        for file in try await store.list(prefix: "index/") { try await store.delete(file.key) }
+        let failure = await #expect(throws: RepositoryError.self) { try await repository.confirm(lock) }
+        #expect(failure?.code == .locked)
+        #expect(failure?.message.contains("index") == true)
+        #expect(try await repository.locks().isEmpty)
+    }
+
     @Test("a cancelled task leaves no lock")
     func cancellation() async throws {
         let repository = try await makeRepository(MemoryStore())

@@ -185,6 +185,49 @@ struct WriterTests {
         #expect(writer.statistics.newDataBlobs == 400)
     }
 
+    @Test("before its permission a writer works and stores nothing, and with it everything")
+    func permission() async throws {
+        let door = Door()
+        let store = WatchedStore()
+        let repository = try await makeRepository(store)
+        store.forget()
+        let writer = repository.makeWriter(smallPacks(50_000)) { await door.pass() }
+        var random = SplitMix(6)
+        let bytes = random.bytes(120_000)
+        let content = [try await writer.store(bytes, as: .data).id]
+        try await settles { store.puts.count }
+        #expect(store.puts == [])
+        let tree = try await writer.storeTree([SnapshotFile(path: "f", size: 120_000, content: content)])
+        door.open()
+        try await writer.flush()
+        _ = try await writer.commit(Snapshot(time: .now(), tree: tree, paths: ["/x"], hostname: "tests"))
+        #expect(try await openRepository(store).check(readData: true).errors == [])
+        #expect(try await openRepository(store).snapshots().count == 1)
+    }
+
+    @Test("without its permission a writer stores nothing and says why, though all is known", arguments: [true, false])
+    func refusedPermission(isKnown: Bool) async throws {
+        let store = WatchedStore()
+        let repository = try await makeRepository(store)
+        var random = SplitMix(7)
+        let bytes = random.bytes(120_000)
+        if isKnown { try await backUp(["f": bytes], to: repository, chunk: 120_000) }
+        let snapshots = try await repository.snapshots().count
+        store.forget()
+        let writer = repository.makeWriter(smallPacks(50_000)) {
+            throw RepositoryError(.locked, "somebody prunes")
+        }
+        let failure = await #expect(throws: RepositoryError.self) {
+            let content = [try await writer.store(bytes, as: .data).id]
+            let tree = try await writer.storeTree([SnapshotFile(path: "f", size: 120_000, content: content)])
+            try await writer.flush()
+            _ = try await writer.commit(Snapshot(time: .now(), tree: tree, paths: ["/x"], hostname: "tests"))
+        }
+        #expect(failure?.message == "somebody prunes")
+        #expect(store.puts == [])
+        #expect(try await repository.snapshots().count == snapshots)
+    }
+
     @Test("a task that is cancelled while it waits harms nobody")
     func cancellation() async throws {
         let door = Door()

@@ -26,15 +26,20 @@ struct MemberBackup: Sendable {
         }
     }
 
-    /// Dumps the member and commits the snapshot; the caller holds a lock on the repository.
+    /// Dumps the member and commits the snapshot; the caller has written a lock, which holds when `permission` has returned.
     ///
-    /// Order: lock, index, packs and index (durable after `flush`), snapshot. What fails before the last step leaves data
+    /// Order: lock, index, permission, packs and index (durable after `flush`), snapshot. What fails before the last step leaves data
     /// that nothing refers to.
-    func run(_ engine: any Engine, into repository: Repository, _ job: LocalJob) async throws -> BackupResult {
+    func run(
+        _ engine: any Engine,
+        into repository: Repository,
+        after permission: @escaping @Sendable () async throws -> Void,
+        _ job: LocalJob
+    ) async throws -> BackupResult {
         job.report(step: "read repository index")
         var summary = SnapshotSummary(backupStart: .now(), backupEnd: .now())
         try await repository.loadIndex()
-        let writer = repository.makeWriter()
+        let writer = repository.makeWriter(after: permission)
         do {
             let output = try await engine.backUp(spec, into: writer, context: job)
             job.report(step: "upload the rest")

@@ -75,8 +75,8 @@ struct RepoBackupCommand: AsyncParsableCommand {
         let result = try await RepoCommand.run("the backup of \(address)") {
             try await job.shown(as: "backing up \(address) to \(store.location)") {
                 let repository = try await MemberBackup.openOrMake(at: store, password: password, job)
-                return try await RepositoryLease(repository).whileWriting {
-                    try await request.run(engine, into: repository, job)
+                return try await RepositoryLease(repository).whileWriting { permission in
+                    try await request.run(engine, into: repository, after: permission, job)
                 }
             }
         }

@@ -15,8 +15,16 @@ struct RepositoryLease: Sendable {
     }
 
     /// Writes under the lock.
-    func whileWriting<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) async throws -> Result {
-        try await hold(try await repository.addLock(exclusive: false, host: host), body)
+    ///
+    /// `body` begins when the lock is written, and may store files when the permission that it is given has returned: so
+    /// the fifth of a second that a lock waits for others isn't lost.
+    func whileWriting<Result: Sendable>(
+        _ body: @escaping @Sendable (_ permission: @escaping @Sendable () async throws -> Void) async throws -> Result
+    ) async throws -> Result {
+        let lock = try await repository.beginLock(exclusive: false, host: host)
+        return try await hold(lock) { [repository] in
+            try await body { try await repository.confirm(lock) }
+        }
     }
 
     /// Reads under the lock; where none can be written (read-only credentials, a write-protected disk) it is done without.

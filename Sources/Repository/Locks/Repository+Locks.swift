@@ -1,4 +1,5 @@
 import ObjectStorage
+import Synchronization
 
 extension Repository {
     /// Takes a lock, or says who holds one that excludes it.
@@ -13,13 +14,45 @@ extension Repository {
     /// - Returns: the lock: refresh it in time, remove it in the end.
     /// - Throws: `RepositoryError` with code `.locked`.
     public func addLock(exclusive: Bool, host: String) async throws -> RepositoryLock {
+        let lock = try await beginLock(exclusive: exclusive, host: host)
+        try await waitForOthers(lock)
+        return lock
+    }
+
+    /// The first half of `addLock`: looks and writes.
+    ///
+    /// Nothing may be written or deleted before `confirm` has returned. The index may be loaded, and what is to be written
+    /// be made ready.
+    public func beginLock(exclusive: Bool, host: String) async throws -> RepositoryLock {
         guard !host.isEmpty else {
             throw RepositoryError(.invalidArgument, "a lock needs a host name that tells people who holds it")
         }
         // Process 1 is alive in every namespace, should somebody on a host of this name look for it all the same.
         let wanted = RepositoryLock(time: .now(), exclusive: exclusive, hostname: host, username: "remora", pid: 1)
         try refuseConflict(try await locks(), with: wanted)
-        let lock = try await write(wanted)
+        return try await write(wanted)
+    }
+
+    /// The second half of `addLock`, when the index was loaded meanwhile: waits, looks again, and makes sure that the index
+    /// still is what it was.
+    ///
+    /// A prune that looked just before our lock was written may have gone through since; then blobs that the index
+    /// names may be gone.
+    ///
+    /// - Throws: `RepositoryError` with code `.locked`; the lock is removed then.
+    public func confirm(_ lock: RepositoryLock) async throws {
+        try await waitForOthers(lock)
+        let loaded = index.withLock { $0.files }
+        guard loaded.isSubset(of: try await store.files(.index).map(\.id)) else {
+            try await Task { try await self.removeLock(lock) }.value
+            throw RepositoryError(
+                .locked,
+                "the index of the repository in \(store.location) was written anew by somebody else while our lock was made: begin again"
+            )
+        }
+    }
+
+    private func waitForOthers(_ lock: RepositoryLock) async throws {
         do {
             try await Task.sleep(for: .milliseconds(200))
             try refuseConflict(try await locks(), with: lock)
@@ -29,7 +62,6 @@ extension Repository {
             try await Task { try await self.removeLock(lock) }.value
             throw failure
         }
-        return lock
     }
 
     /// Renews a lock: writes a new file, then removes the old one, so that the lock is never gone in between.

@@ -35,13 +35,23 @@ final class PackUploader: Sendable {
     private let files: SealedFiles
     private let options: WriterOptions
     private let claims: Claims
+    /// Comes to its end when files may be stored; ends with this writer at the latest.
+    private let permission: Task<Void, any Error>?
     private let state = Mutex(State())
 
-    init(_ files: SealedFiles, _ options: WriterOptions, _ claims: Claims) {
+    init(
+        _ files: SealedFiles,
+        _ options: WriterOptions,
+        _ claims: Claims,
+        after permission: (@Sendable () async throws -> Void)?
+    ) {
         self.files = files
         self.options = options
         self.claims = claims
+        self.permission = permission.map { permission in Task { try await permission() } }
     }
+
+    deinit { permission?.cancel() }
 
     // MARK: For tasks that store
 
@@ -60,10 +70,14 @@ final class PackUploader: Sendable {
             state.spare = []
             return (failure, Array(state.workers.values))
         }
+        permission?.cancel()
         for worker in workers { worker.cancel() }
         wakeWaiters()
         return failure
     }
+
+    /// Waits until files may be stored; throws when they must not.
+    func waitForPermission() async throws { try await permission?.value }
 
     /// Waits while a pack waits for its upload.
     func waitForRoom() async throws {
@@ -159,6 +173,7 @@ final class PackUploader: Sendable {
 
     private func upload(_ pack: consuming FinishedPack) async throws {
         let count = pack.bytes.count
+        try await waitForPermission()
         try await files.store.write(.pack, pack.index.id, pack.bytes)
         let index = pack.index
         let memory = pack.bytes
@@ -175,6 +190,7 @@ final class PackUploader: Sendable {
 
     private func writeIndex(_ packs: [IndexedPack]) async throws {
         let (id, sealed) = try files.encode(IndexFile.write(packs))
+        try await waitForPermission()
         try await files.store.write(.index, id, sealed)
         claims.indexed(id, packs)
         state.withLock { state in

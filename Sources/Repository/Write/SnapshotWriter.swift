@@ -25,13 +25,17 @@ public final class SnapshotWriter: Sendable {
 
     private let state = Mutex(State())
 
-    init(_ repository: Repository, _ options: WriterOptions) {
+    init(
+        _ repository: Repository,
+        _ options: WriterOptions,
+        after permission: (@Sendable () async throws -> Void)? = nil
+    ) {
         self.repository = repository
         let options = options.sensible
         self.options = options
         contexts = ContextPool(repository.key, level: options.compressionLevel)
         claims = Claims(repository)
-        uploader = PackUploader(repository.sealed, options, claims)
+        uploader = PackUploader(repository.sealed, options, claims, after: permission)
     }
 
     /// Counters, at any time.
@@ -111,6 +115,7 @@ public final class SnapshotWriter: Sendable {
             )
         }
         do {
+            try await uploader.waitForPermission()
             return try await repository.sealed.write(.snapshot, snapshot.json)
         } catch {
             throw uploader.fail(error)
@@ -229,7 +234,16 @@ extension Repository {
     /// Makes a writer.
     ///
     /// Take a lock and load the index before.
-    public func makeWriter(_ options: WriterOptions = WriterOptions()) -> SnapshotWriter {
-        SnapshotWriter(self, options)
+    ///
+    /// - Parameters:
+    ///   - options: how it works.
+    ///   - permission: returns when this writer may write, and throws when it must not: for a lock that is written but not
+    ///     confirmed. Blobs are hashed, compressed and sealed meanwhile; nothing is stored before it has returned.
+    /// - Returns: the writer.
+    public func makeWriter(
+        _ options: WriterOptions = WriterOptions(),
+        after permission: (@Sendable () async throws -> Void)? = nil
+    ) -> SnapshotWriter {
+        SnapshotWriter(self, options, after: permission)
     }
 }
