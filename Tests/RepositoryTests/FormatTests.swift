@@ -159,6 +159,21 @@ struct PackTests {
         ObjectID(word0: number &* 0x9E37_79B9_7F4A_7C15, word1: number, word2: 3, word3: 4)
     }
 
+    @Test("a pack is filled in the memory of one before it")
+    func packMemory() {
+        var memory: [UInt8] = []
+        memory.reserveCapacity(100_000)
+        memory.append(7)
+        func address(_ bytes: [UInt8]) -> UnsafeRawPointer? { bytes.withUnsafeBytes { $0.baseAddress } }
+        let place = address(memory)
+        var pack = PackBuilder(type: .data, storage: &memory, capacity: 90_000)
+        #expect(memory == [])
+        #expect(pack.bytes == [])
+        [UInt8](repeating: 1, count: 80_000).withUnsafeBytes { pack.append($0, id: .zero, plainLength: nil) }
+        #expect(pack.bytes.count == 80_000)
+        #expect(address(pack.bytes) == place)
+    }
+
     @Test("a header reads back, with offsets that follow from lengths")
     func header() {
         let blobs = [

@@ -10,10 +10,14 @@ struct PackBuilder {
     /// Room beyond a pack's size for the chunk that fills it and for the header.
     static let slack = (4 << 20) + (64 << 10)
 
-    /// Begins a pack in `storage`, whose memory is used and whose content is dropped.
-    init(type: BlobType, storage: consuming [UInt8], capacity: Int) {
+    /// Begins a pack in the memory of `storage`, which is taken away from there.
+    ///
+    /// Taken by exchange, not as a consumed argument: the optimizer keeps a second reference to that, and then the memory
+    /// isn't ours alone and is left for fresh pages (seen with Swift 6.3.1).
+    init(type: BlobType, storage: inout [UInt8], capacity: Int) {
         self.type = type
-        bytes = storage
+        bytes = []
+        swap(&bytes, &storage)
         bytes.removeAll(keepingCapacity: true)
         bytes.reserveCapacity(capacity)
     }

@@ -182,8 +182,8 @@ final class PackUploader: Sendable {
             state.durableBlobs += index.blobs.count
             state.bytesUploaded += UInt64(count)
             state.packsUploaded += 1
-            // Of a few packs: with those that wait or are stored at the same moment, never more than without spare ones.
-            let isWanted = state.spare.count + state.queue.count + state.workers.count < options.uploads
+            // With those that wait or are stored at the same moment, never more than without spare ones.
+            let isWanted = state.spare.count + state.queue.count + state.workers.count <= options.uploads
             if state.failure == nil, isWanted, count >= options.packSize { state.spare.append(memory) }
         }
     }

@@ -218,11 +218,8 @@ public final class SnapshotWriter: Sendable {
         if open == nil {
             // Trees are few and small mostly: their pack grows as it must.
             let isData = key.type == .data
-            open = PackBuilder(
-                type: key.type,
-                storage: isData ? uploader.spareMemory() : [],
-                capacity: isData ? room : sealed.count
-            )
+            var storage = isData ? uploader.spareMemory() : []
+            open = PackBuilder(type: key.type, storage: &storage, capacity: isData ? room : sealed.count)
         }
         open?.append(sealed, id: key.id, plainLength: plainLength)
         if let filling = open?.isFull(options.packSize), filling, let pack = open.take() { full.append(pack) }
