@@ -3,8 +3,8 @@ import CPlatform
 /// CRC-64 with the ECMA-182 polynomial, reflected: the checksum that mongodump's archives carry per collection
 /// (Go's `crc64.ECMA`; known elsewhere as CRC-64/XZ).
 ///
-/// Parts of one stream may be computed apart and joined in order, which costs about 2 µs a part. 12 GB/s a core where
-/// the processor multiplies without carry, 1.6 GB/s elsewhere.
+/// Parts of one stream may be computed apart and joined in order, which costs about 2 µs a part. 14 GB/s a core where
+/// the processor multiplies without carry, 50 where it does so four times at once, 1.6 elsewhere.
 public struct CRC64: Sendable, Hashable, CustomStringConvertible {
     /// The checksum of all bytes so far.
     public private(set) var value: UInt64
