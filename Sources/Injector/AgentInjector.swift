@@ -17,23 +17,29 @@ public struct AgentInjector: Sendable {
     ///   - namespace: the namespace that it will be in, which the pod itself often doesn't name.
     /// - Returns: a patch, perhaps an empty one, that was applied and validated.
     public func decide(_ tree: JSONTree, in namespace: NamespaceFacts) -> InjectionDecision {
-        guard let asked = tree[path: "metadata", "annotations", Annotation.inject.name], asked != "false" else {
-            return InjectionDecision(.notAsked, pod: tree)
-        }
+        guard isAsked(tree) else { return InjectionDecision(.notAsked, pod: tree) }
         if let reason = skipReason(tree, namespace) {
             return InjectionDecision(.skipped, pod: tree, warnings: ["remora: no agent was injected: \(reason)"])
         }
         do throws(InjectionError) {
+            let pod = try Pod(tree)
+            let asked = pod.annotations[Annotation.inject.name] ?? ""
             guard asked == "true" else {
                 throw InjectionError(
                     .annotation,
-                    "\(Annotation.inject.name) is '\(asked.string ?? asked.description)'; allowed: true, false"
+                    "\(Annotation.inject.name) is '\(asked)'; allowed: true, false"
                 )
             }
-            return try inject(try Pod(tree), namespace)
+            return try inject(pod, namespace)
         } catch {
             return refuse(tree, error)
         }
+    }
+
+    /// Whether a pod asks for an agent, rightly or not.
+    public func isAsked(_ tree: JSONTree) -> Bool {
+        guard let asked = tree[path: "metadata", "annotations", Annotation.inject.name] else { return false }
+        return asked != "false"
     }
 
     /// The answer to a pod about which something outside of it keeps us from deciding.

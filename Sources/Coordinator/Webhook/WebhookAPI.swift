@@ -77,7 +77,9 @@ struct WebhookAPI: Sendable {
         let facts =
             namespaces.facts(of: review.namespace)
             ?? NamespaceFacts(name: review.namespace, podSecurity: .restricted)
-        guard isLate, review.isPodCreation else { return injector.answer(review, facts) }
+        guard isLate, review.isPodCreation, injector.isAsked(review.object) else {
+            return injector.answer(review, facts)
+        }
         let decision = injector.refuse(
             review.object,
             InjectionError(.deadline, "the webhook was too slow; make the pod anew to have an agent")
