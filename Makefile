@@ -36,8 +36,10 @@ fuzz:
 build:
 	swift build --build-tests --explicit-target-dependency-import-check error
 
+# Beside remora: kubectl-remora and kubectl_complete-remora (docs/how-to/use-kubectl-plugin.md).
 release:
 	swift build -c release
+	@./.ci/plugin .build/release
 
 # Speed and memory against the floors and against restic, as ratios of one run (DOCUMENTS=1000000), then the fleet.
 bench: deps release

@@ -103,7 +103,10 @@ let package = Package(
         ),
         library(
             "RemoraCLI",
-            ["BackupModel", "HTTPClient", "Repository", "ObjectStorage", "Engines", "CPlatform", arguments, yaml]
+            [
+                "BackupModel", "HTTPClient", "Repository", "ObjectStorage", "Engines", "Kubernetes",
+                "KubernetesConfiguration", "Injector", "CPlatform", arguments, yaml,
+            ]
         ),
         program("remora", ["RemoraCLI"]),
 
@@ -170,7 +173,13 @@ let package = Package(
                 "FakeAPIServer", logging, lifecycle, "TestSupport",
             ]
         ),
-        tests("RemoraCLITests", ["RemoraCLI", "BackupModel", "Repository", "ObjectStorage", "TestSupport"]),
+        tests(
+            "RemoraCLITests",
+            [
+                "RemoraCLI", "BackupModel", "Repository", "ObjectStorage", "Kubernetes", "Injector", "FakeAPIServer",
+                "TestSupport", arguments,
+            ]
+        ),
         tests("EndToEnd", ["TestSupport"]),
     ],
     swiftLanguageModes: [.v6]

@@ -42,7 +42,8 @@ struct ExitStatus: Sendable, Hashable {
         code: 4,
         name: "unreachable",
         meaning: "The coordinator does not answer, or what answers is no coordinator.",
-        advice: "Check that it runs, and --coordinator (REMORA_COORDINATOR) and --ca-file (REMORA_CA_FILE)."
+        advice:
+            "Check that it runs, and --coordinator (REMORA_COORDINATOR) and --ca-file (REMORA_CA_FILE); in Kubernetes: `kubectl remora doctor`."
     )
     static let unauthorized = ExitStatus(
         code: 5,
@@ -121,6 +122,13 @@ struct ExitStatus: Sendable, Hashable {
             "cutNotReached", "balancerStuck",
         ]
     )
+    static let kubernetes = ExitStatus(
+        code: 14,
+        name: "kubernetes",
+        meaning:
+            "The Kubernetes API can't be reached or refuses, something that Remora installs is not there, or kubectl is not.",
+        advice: "Read the message. `kubectl remora doctor` says what else is wrong, and how to mend it."
+    )
     static let stoppedWatching = ExitStatus(
         code: 130,
         name: "stoppedWatching",
@@ -137,7 +145,7 @@ struct ExitStatus: Sendable, Hashable {
     /// All of them, by code.
     static let all = [
         succeeded, failed, usage, cancelled, unreachable, unauthorized, notFound, refused, wrongPassword,
-        notARepository, damaged, locked, storage, database, stoppedWatching, brokenPipe,
+        notARepository, damaged, locked, storage, database, kubernetes, stoppedWatching, brokenPipe,
     ]
 
     /// How a command ends that waited for a job or session with this failure code (a session's reason is the same word

@@ -100,4 +100,17 @@ struct TextTests {
         let text = page.rendered(colours: false, width: 10)
         #expect(text == "a sentence that must be read to its end\nA\na cell th…\n")
     }
+
+    @Test(
+        "commands are said as they are typed where kubectl calls us",
+        arguments: [
+            ("remora describe x, remora cancel x", "kubectl remora describe x, kubectl remora cancel x"),
+            ("see `remora doctor`", "see `kubectl remora doctor`"), ("kubectl logs -n remora-system", nil),
+            ("zz-remora injector", nil), ("remora", nil), ("Remora is", nil),
+        ] as [(String, String?)]
+    )
+    func programName(_ text: String, _ expected: String?) {
+        #expect(ProgramName.spoken(text, as: "kubectl remora") == expected ?? text)
+        #expect(ProgramName.spoken(text, as: "remora") == text)
+    }
 }

@@ -20,7 +20,7 @@ struct OutputOptions: ParsableArguments {
         if isJSON {
             console.write(try WireJSON.encode(value, pretty: true) + [UInt8(ascii: "\n")])
         } else {
-            console.print(page())
+            console.print(page().spoken(as: Surroundings.current.programName))
         }
     }
 }
@@ -45,14 +45,46 @@ struct ConnectionOptions: ParsableArguments {
     @Option(help: "PEM file with the authority of the coordinator's certificate. REMORA_CA_FILE")
     var caFile: String?
 
+    @OptionGroup(title: "Kubernetes") var cluster: ClusterOptions
+
     static let defaultURL = "http://127.0.0.1:7480"
 
-    /// The client for these options and this environment.
-    func client() throws -> CoordinatorClient {
+    /// The client for these options and these surroundings; nothing is sent yet.
+    func client() throws -> CoordinatorClient { CoordinatorClient(try route()) }
+
+    /// How the coordinator is reached.
+    func route() throws -> any CoordinatorRoute {
         let surroundings = Surroundings.current
-        let url = coordinator ?? surroundings.variable("REMORA_COORDINATOR") ?? Self.defaultURL
-        let token = try (tokenFile ?? surroundings.variable("REMORA_TOKEN_FILE")).map(Self.readToken)
-        return try CoordinatorClient(url: url, token: token, caFile: caFile ?? surroundings.variable("REMORA_CA_FILE"))
+        guard try isInKubernetes(surroundings) else {
+            let url = coordinator ?? surroundings.variable("REMORA_COORDINATOR") ?? Self.defaultURL
+            let token = try (tokenFile ?? surroundings.variable("REMORA_TOKEN_FILE")).map(Self.readToken)
+            return try DirectRoute(url: url, token: token, caFile: caFile ?? surroundings.variable("REMORA_CA_FILE"))
+        }
+        return KubernetesRoute(try Cluster.open(cluster, surroundings), surroundings)
+    }
+
+    /// Whether the coordinator is one in Kubernetes: said by an option, by being a plugin of kubectl, or by a variable.
+    ///
+    /// An option wins over variables, and the coordinator's URL over being a plugin.
+    func isInKubernetes(_ surroundings: Surroundings) throws -> Bool {
+        if cluster.isGiven {
+            guard coordinator == nil else {
+                throw CommandFailure(
+                    .usage,
+                    "--coordinator says where the coordinator is, and so do the options for Kubernetes: give one of them"
+                )
+            }
+            return true
+        }
+        if coordinator != nil || surroundings.variable("REMORA_COORDINATOR") != nil { return false }
+        let word = surroundings.variable("REMORA_VIA_KUBERNETES")?.lowercased()
+        switch word {
+        case nil: return surroundings.isPlugin
+        case "1", "true", "yes": return true
+        case "0", "false", "no": return false
+        case let word?:
+            throw CommandFailure(.usage, "REMORA_VIA_KUBERNETES is '\(Printable.escape(word))'; it may be 1 or 0")
+        }
     }
 
     private static func readToken(_ path: String) throws -> String {

@@ -8,12 +8,13 @@ struct RemoraCommand: AsyncParsableCommand {
         abstract: "Back up databases from beside them, and restore them.",
         discussion: """
             Most commands ask a coordinator: --coordinator or REMORA_COORDINATOR says where it is, --token-file or \
-            REMORA_TOKEN_FILE what opens it. `remora repo` needs nothing but a repository and its password.
+            REMORA_TOKEN_FILE what opens it. One in Kubernetes is reached as `kubectl remora`, or with --via-kubernetes, \
+            --context or --kubeconfig: by a port-forward and a short-lived token. `remora repo` needs nothing but a repository and its password.
 
             Exit codes: remora exit-codes
             """,
         subcommands: [
-            VersionCommand.self, ExitCodesCommand.self,
+            VersionCommand.self, ExitCodesCommand.self, CompleteCommand.self,
         ],
         groupedSubcommands: [
             CommandGroup(
@@ -24,6 +25,13 @@ struct RemoraCommand: AsyncParsableCommand {
                 ]
             ),
             CommandGroup(name: "Do", subcommands: [BackupCommand.self, RestoreCommand.self, CancelCommand.self]),
+            CommandGroup(
+                name: "Kubernetes",
+                subcommands: [
+                    EnrollCommand.self, UnenrollCommand.self, AgentsCommand.self, DoctorCommand.self,
+                    ReportCommand.self,
+                ]
+            ),
             CommandGroup(name: "Without a coordinator", subcommands: [RepoCommand.self, ConvertCommand.self]),
         ]
     )
@@ -40,6 +48,12 @@ public enum RemoraProgram {
 
     /// Runs one command in the current surroundings.
     static func run(_ arguments: [String]) async -> ExitStatus {
+        let status = await ended(arguments)
+        await Surroundings.current.atEnd.run()
+        return status
+    }
+
+    private static func ended(_ arguments: [String]) async -> ExitStatus {
         let console = Surroundings.current.console
         do {
             var command = try RemoraCommand.parseAsRoot(arguments)
@@ -58,7 +72,9 @@ public enum RemoraProgram {
     }
 
     private static func end(_ failure: CommandFailure, _ console: Console) -> ExitStatus {
-        if failure.status != .brokenPipe { console.report(failure) }
+        var told = failure
+        told.hint = told.hint.map { ProgramName.spoken($0, as: Surroundings.current.programName) }
+        if failure.status != .brokenPipe { console.report(told) }
         return failure.status
     }
 

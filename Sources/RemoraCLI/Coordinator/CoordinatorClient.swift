@@ -3,43 +3,13 @@ import HTTPClient
 
 /// Speaks the API for people (`UserAPI`) with one coordinator.
 struct CoordinatorClient: Sendable {
-    /// Without a slash at its end.
-    let url: String
-    private let http: HTTPClient
-    private let token: String?
+    private let route: any CoordinatorRoute
 
     /// Makes a client; nothing is sent yet.
-    ///
-    /// - Throws: `CommandFailure` for a URL that can't be one, or that would carry the token unencrypted over a network.
-    init(url text: String, token: String?, caFile: String?) throws {
-        var url = text
-        while url.hasSuffix("/") { url.removeLast() }
-        guard url.hasPrefix("http://") || url.hasPrefix("https://"), !url.hasSuffix(":/") else {
-            throw CommandFailure(
-                .usage,
-                "the coordinator's URL is '\(text)'; it looks like \(ConnectionOptions.defaultURL) or https://host:port"
-            )
-        }
-        if token != nil, url.hasPrefix("http://"), !Self.isLoopback(url) {
-            throw CommandFailure(
-                .usage,
-                "the token would cross the network unencrypted to \(url)",
-                hint: "use https:// (with --ca-file for a private authority), or a port-forward to 127.0.0.1"
-            )
-        }
-        self.url = url
-        self.token = token
-        var configuration = HTTPClientConfiguration(caFile: caFile)
-        configuration.userAgent = "remora/\(RemoraVersion.current)"
-        http = HTTPClient(configuration)
-    }
+    init(_ route: any CoordinatorRoute) { self.route = route }
 
-    private static func isLoopback(_ url: String) -> Bool {
-        let authority = url.dropFirst("http://".count).prefix { $0 != "/" && $0 != "?" }
-        if authority.hasPrefix("[::1]") { return true }
-        let host = authority.prefix { $0 != ":" }
-        return host == "localhost" || (host.hasPrefix("127.") && host.allSatisfy { $0.isNumber || $0 == "." })
-    }
+    /// Where the coordinator is, for people.
+    var url: String { route.name }
 
     // MARK: Calls
 
@@ -64,7 +34,7 @@ struct CoordinatorClient: Sendable {
     }
 
     func plan(_ request: BackupRequest) async throws -> BackupPlanView {
-        try await call("POST", UserAPI.backupPlanPath, body: try WireJSON.encode(request))
+        try await call("POST", UserAPI.backupPlanPath, purpose: .reading, body: try WireJSON.encode(request))
     }
 
     func restore(_ request: RestoreRequest) async throws -> SessionView {
@@ -89,7 +59,9 @@ struct CoordinatorClient: Sendable {
 
     /// The lines of a session's logs as they come; ends with the session when following.
     func logs(_ key: ResourceKey, pod: String?, level: String?, follow: Bool) async throws -> LogLines {
+        let way = try await route.way(for: .reading)
         var request = request(
+            way,
             "GET",
             UserAPI.logsPath(try Self.checked(key)),
             query: [("pod", pod), ("level", level), ("follow", follow ? "true" : nil)]
@@ -99,12 +71,12 @@ struct CoordinatorClient: Sendable {
         request.idleTimeout = .seconds(120)
         let response: HTTPStreamedResponse
         do {
-            response = try await http.stream(request)
+            response = try await way.http.stream(request)
         } catch {
             throw unreachable(error)
         }
         guard (200..<300).contains(response.status) else {
-            throw failure(status: response.status, body: try await response.body.collect(upTo: 1 << 20))
+            throw await failure(status: response.status, body: try await response.body.collect(upTo: 1 << 20))
         }
         return LogLines(response.body)
     }
@@ -112,6 +84,7 @@ struct CoordinatorClient: Sendable {
     // MARK: Inside
 
     private func request(
+        _ way: CoordinatorWay,
         _ method: String,
         _ path: String,
         query: [(String, String?)],
@@ -120,10 +93,10 @@ struct CoordinatorClient: Sendable {
         let parameters = query.compactMap { name, value in value.map { "\(name)=\(Self.percentEncoded($0))" } }
         var headers = [("Accept", "application/json")]
         if !body.isEmpty { headers.append(("Content-Type", "application/json")) }
-        if let token { headers.append(("Authorization", "Bearer \(token)")) }
+        if let token = way.token { headers.append(("Authorization", "Bearer \(token)")) }
         return HTTPRequest(
             method: method,
-            url: url + path + (parameters.isEmpty ? "" : "?" + parameters.joined(separator: "&")),
+            url: way.url + path + (parameters.isEmpty ? "" : "?" + parameters.joined(separator: "&")),
             headers: headers,
             body: body,
             // A request that makes a session must not be repeated by the library behind our back.
@@ -135,20 +108,22 @@ struct CoordinatorClient: Sendable {
         _ method: String,
         _ path: String,
         query: [(String, String?)] = [],
+        purpose: CallPurpose? = nil,
         body: [UInt8] = [],
         timeout: Duration = .seconds(30)
     ) async throws -> Answer {
-        var request = request(method, path, query: query, body: body)
+        let way = try await route.way(for: purpose ?? (method == "GET" ? .reading : .changing))
+        var request = request(way, method, path, query: query, body: body)
         request.timeout = timeout
         request.idleTimeout = timeout
         let response: HTTPResponse
         do {
-            response = try await http.send(request)
+            response = try await way.http.send(request)
         } catch {
             throw unreachable(error)
         }
         guard (200..<300).contains(response.status) else {
-            throw failure(status: response.status, body: response.body)
+            throw await failure(status: response.status, body: response.body)
         }
         do {
             return try WireJSON.decode(Answer.self, from: response.body)
@@ -169,7 +144,7 @@ struct CoordinatorClient: Sendable {
             return CommandFailure(
                 .unreachable,
                 "no trusted connection to the coordinator at \(url): \(error.message)",
-                hint: "give the authority of its certificate with --ca-file or REMORA_CA_FILE"
+                hint: route.untrustedHint
             )
         case .invalidURL:
             return CommandFailure(
@@ -187,22 +162,19 @@ struct CoordinatorClient: Sendable {
             return CommandFailure(
                 .unreachable,
                 "the coordinator at \(url) does not answer: \(reason)",
-                hint: "check that it runs; another address is given by --coordinator or REMORA_COORDINATOR"
+                hint: route.unreachableHint
             )
         }
     }
 
-    private func failure(status: Int, body: [UInt8]) -> CommandFailure {
+    private func failure(status: Int, body: [UInt8]) async -> CommandFailure {
+        if status == 503 { await route.leaderIsElsewhere() }
         // Whatever isn't our error shape comes from something in between; its status is all there is to say.
         let answer = try? WireJSON.decode(ErrorResponse.self, from: body)
         let message = answer?.error.message ?? "the coordinator at \(url) answered with HTTP status \(status)"
         switch status {
         case 401, 403:
-            return CommandFailure(
-                .unauthorized,
-                message,
-                hint: "give --token-file or REMORA_TOKEN_FILE: admin.token in the coordinator's state directory"
-            )
+            return CommandFailure(.unauthorized, message, hint: route.unauthorizedHint)
         case 404 where answer != nil: return CommandFailure(.notFound, message)
         case 404:
             return CommandFailure(.unreachable, "what answers at \(url) is no coordinator: HTTP status 404")

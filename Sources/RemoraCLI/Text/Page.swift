@@ -31,6 +31,11 @@ struct Page: Sendable {
         }
     }
 
+    /// Changes every piece of text.
+    mutating func change(_ change: (StyledText.Span) -> StyledText.Span) {
+        for index in lines.indices { lines[index].spans = lines[index].spans.map(change) }
+    }
+
     /// As it is written; `width` is that of the terminal, if it is one.
     func rendered(colours: Bool, width: Int? = nil) -> String {
         lines.enumerated().map { index, line in

@@ -2,6 +2,8 @@
 
 #include "crc64.h"
 
+#include <sys/types.h>
+
 /// Tunes glibc's allocator for a process that reads large replies again and again.
 ///
 /// Without it each reply buffer is mapped and unmapped, and the page faults cost more than the reading
@@ -25,3 +27,11 @@ int remora_bypass_cache(int descriptor, int bypasses);
 ///
 /// Returns 0, or -1 with `errno`: EEXIST when the name is taken, EINVAL or ENOSYS where the file system can't.
 int remora_rename_new(const char *from, const char *to);
+
+/// Starts a program that the kernel ends (SIGTERM) when the calling *thread* ends, however it does.
+///
+/// So the thread that calls this must live as long as the program. The program gets a process group of its own: Ctrl-C
+/// on a terminal doesn't reach it. It reads nothing, and writes both outputs to `output`.
+///
+/// Returns its process id, or -1 with `errno`. If the program can't be run, the child says why on `output` and returns 127.
+pid_t remora_spawn_bound(const char *program, char *const arguments[], char *const environment[], int output);
