@@ -115,7 +115,8 @@ extension FakeAPIServer {
     public func apply(directory: String) async throws {
         let names: [String]
         do {
-            names = try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasSuffix(".yaml") }
+            names = try FileManager.default.contentsOfDirectory(atPath: directory)
+                .filter { $0.hasSuffix(".yaml") && $0 != "kustomization.yaml" }
                 .sorted()
         } catch {
             throw FakeAPIServerError("\(directory) can't be read: \(error)")
