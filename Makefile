@@ -1,5 +1,5 @@
 # Thin: each target is a line or two that a person could type. `make demo` and `make test` need nothing before them.
-.PHONY: demo manifests check-manifests test unit simulate end-to-end build release bench bench-cluster bench-fleet deps format lint clean fuzz bench-webhook
+.PHONY: demo manifests check-manifests test unit simulate end-to-end build release bench bench-cluster bench-fleet bench-webhook deps format lint clean fuzz
 
 # A real replica set, backed up beside its members, destroyed, restored, proven equal. KEEP=1 leaves it running.
 demo: deps release
@@ -10,7 +10,7 @@ test: deps lint check-manifests build unit simulate end-to-end
 
 # One module at a time, and sharded clusters one after the other: side by side their servers would starve each other
 # on a small machine.
-modules := BSON HTTPClient Kubernetes ObjectStorage Repository BackupModel Injector FakeAPIServer Coordinator Agent RemoraCLI \
+modules := BSON HTTPClient Kubernetes FakeAPIServer ObjectStorage Repository BackupModel Injector Coordinator Agent RemoraCLI \
 	Support Engines
 clusters := ^(EnginesTests\.Cluster|SupportTests\.(Bank|CrossShard|Sharded))
 unit:

@@ -98,7 +98,10 @@ let package = Package(
         ),
         program(
             "remora-coordinator",
-            ["Coordinator", "Injector", "BackupModel", logging, lifecycle, signals, arguments],
+            [
+                "Coordinator", "Injector", "BackupModel", "Kubernetes", "KubernetesConfiguration", logging, lifecycle,
+                signals, arguments,
+            ],
             path: "coordinator"
         ),
         library(
@@ -180,7 +183,7 @@ let package = Package(
                 "TestSupport", arguments,
             ]
         ),
-        tests("EndToEnd", ["TestSupport"]),
+        tests("EndToEnd", ["TestSupport", "FakeAPIServer", "Kubernetes"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -2,7 +2,6 @@ import BackupModel
 import Foundation
 import Hummingbird
 import HummingbirdCore
-import HummingbirdTLS
 public import Logging
 import NIOSSL
 public import ServiceLifecycle
@@ -76,18 +75,14 @@ public final class CoordinatorService: Service {
     let configuration: CoordinatorConfiguration
     let logger: Logger
     let directory: ObjectDirectory
-    let secrets: SecretDirectory
+    let secrets: any SecretSource
     private let loaded: ObjectDirectory.Loaded
     /// What was last read, and what is wrong with it.
     let objectState: Mutex<ObjectState>
-    let conductor: Conductor
-    let keeper: RepositoryKeeper
-    private let logs: LogShelf
-    private let tokens: SessionTokens
+    let core: CoordinatorCore
     private let enrolmentToken: [UInt8]
     private let adminToken: [UInt8]
     private let tls: TLSConfiguration?
-    private let work: AsyncStream<Conductor.Work>
     private let webhook: WebhookServer?
 
     /// Checks everything that can be checked before anything is started.
@@ -103,7 +98,7 @@ public final class CoordinatorService: Service {
                     + "between could read repository passwords: give --tls-certificate and --tls-key, or listen on 127.0.0.1"
             )
         }
-        tls = try configuration.tls.map { try Self.tlsConfiguration(certificate: $0.certificate, key: $0.key) }
+        tls = try configuration.tls.map { try CoordinatorServer.tls(certificate: $0.certificate, key: $0.key) }
         directory = ObjectDirectory(path: configuration.objectsDirectory)
         secrets = SecretDirectory(path: configuration.secretsDirectory)
         loaded = directory.load()
@@ -115,73 +110,48 @@ public final class CoordinatorService: Service {
         try files.prepare()
         enrolmentToken = try files.token(configuration.enrolmentTokenFile)
         adminToken = try files.token("\(configuration.stateDirectory)/admin.token")
-        let stream = AsyncStream.makeStream(of: Conductor.Work.self)
-        work = stream.stream
         do {
-            let store = try SQLiteStore(path: "\(configuration.stateDirectory)/coordinator.sqlite")
-            tokens = SessionTokens(key: try store.secretKey("sessionTokenKey") { Digest.random(32) })
-            conductor = try Conductor(
-                store: store,
+            core = try CoordinatorCore(
+                store: try SQLiteStore(path: "\(configuration.stateDirectory)/coordinator.sqlite"),
+                secrets: secrets,
+                logsDirectory: "\(configuration.stateDirectory)/logs",
                 version: configuration.version,
                 timings: configuration.timings,
-                logger: logger,
-                clock: Self.now,
-                work: stream.continuation
+                logger: logger
             )
         } catch let error as StoreError {
             throw CoordinatorError(.unavailable, error.description)
         }
-        keeper = RepositoryKeeper(secrets: secrets)
-        logs = LogShelf(root: "\(configuration.stateDirectory)/logs")
         webhook = configuration.webhook.map {
-            WebhookServer($0, clock: { Self.now().unixMs / 1000 }, logger: logger)
-        }
-    }
-
-    private static let now: @Sendable () -> BackupModel.Timestamp = {
-        BackupModel.Timestamp(unixMs: Int64(Date().timeIntervalSince1970 * 1000))
-    }
-
-    private static func tlsConfiguration(certificate: String, key: String) throws -> TLSConfiguration {
-        do {
-            let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
-            guard !chain.isEmpty else { throw CoordinatorError(.configuration, "\(certificate) holds no certificate") }
-            var result = TLSConfiguration.makeServerConfiguration(
-                certificateChain: chain,
-                privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem))
-            )
-            result.minimumTLSVersion = .tlsv12
-            return result
-        } catch let error as CoordinatorError {
-            throw error
-        } catch {
-            throw CoordinatorError(
-                .configuration,
-                "TLS can't be set up with \(certificate) and \(key): \(error); both must be PEM files that can be read"
-            )
+            WebhookServer($0, clock: { CoordinatorCore.now().unixMs / 1000 }, logger: logger)
         }
     }
 
     /// Runs until it is told to stop; open polls are answered then, sessions go on at the next start.
     public func run() async throws {
-        await conductor.setObjects(loaded.objects, problems: secretProblems(loaded.objects))
+        let conductor = core.conductor
+        await conductor.setObjects(loaded.objects, problems: await secretProblems(loaded.objects))
         try await conductor.start()
         try await webhook?.awaitCertificate()
         let application = Application(
-            router: router(),
-            server: try server(),
+            router: core.router(
+                agents: SharedSecretAuthenticator(secret: enrolmentToken, logger: logger),
+                people: AdminTokenAuthorizer(
+                    adminToken: adminToken,
+                    isReadableWithoutToken: configuration.listen.isLoopback
+                )
+            ),
+            server: try CoordinatorServer.builder(webhook?.certificates.serving.configuration() ?? tls),
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.listen.host, port: configuration.listen.port),
                 serverName: "remora"
             ),
-            logger: quiet(logger)
+            logger: CoordinatorServer.quiet(logger)
         )
         let scheme = tls == nil && webhook == nil ? "http" : "https"
         logger.notice(
             "remora-coordinator \(configuration.version) on \(scheme)://\(configuration.listen), epoch \(conductor.identity.epoch), \(loaded.objects.configurations.count) configurations, \(loaded.objects.bindings.count) targets"
         )
-        let conductor = conductor
-        let performer = EffectPerformer(conductor: conductor, keeper: keeper, logs: logs, logger: logger)
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
                 do {
@@ -207,19 +177,11 @@ public final class CoordinatorService: Service {
                 return false
             }
             group.addTask {
-                await performer.run(self.work)
-                return false
-            }
-            group.addTask {
-                await self.ticks()
+                await self.core.run()
                 return false
             }
             group.addTask {
                 await self.watchObjects()
-                return false
-            }
-            group.addTask {
-                await self.refreshLocks()
                 return false
             }
             group.addTask {
@@ -232,60 +194,5 @@ public final class CoordinatorService: Service {
             while servers > 0, let isServer = try await group.next() { servers -= isServer ? 1 : 0 }
         }
         logger.notice("remora-coordinator has stopped; sessions under way go on at the next start")
-    }
-
-    private func quiet(_ logger: Logger) -> Logger {
-        var logger = logger
-        logger.logLevel = max(.warning, logger.logLevel)
-        return logger
-    }
-
-    private func server() throws -> HTTPServerBuilder {
-        let http = HTTPServerBuilder.http1(
-            configuration: .init(
-                httpDecoderConfiguration: .init(
-                    maxHeaderFieldSize: 8 << 10,
-                    maxHeaderListSize: 16 << 10,
-                    maxHeaderFieldCount: 100
-                )
-            )
-        )
-        let tls = webhook.flatMap { $0.certificates.serving.configuration() } ?? tls
-        return try tls.map { try HTTPServerBuilder.tls(http, tlsConfiguration: $0) } ?? http
-    }
-
-    private func router() -> Router<BasicRequestContext> {
-        let router = Router(context: BasicRequestContext.self)
-        router.add(middleware: ErrorAnswers(logger: logger))
-        router.get("/healthz") { _, _ in "ok\n" }
-        let conductor = conductor
-        router.get("/readyz") { _, _ -> String in
-            guard await !conductor.isDraining else {
-                throw RequestError(
-                    status: 503,
-                    code: "draining",
-                    message: "the coordinator is shutting down",
-                    isRetryable: true
-                )
-            }
-            return "ok\n"
-        }
-        AgentAPI(
-            conductor: conductor,
-            keeper: keeper,
-            logs: logs,
-            tokens: tokens,
-            enrolmentToken: enrolmentToken,
-            logger: logger
-        ).add(to: router)
-        PeopleAPI(
-            conductor: conductor,
-            keeper: keeper,
-            logs: logs,
-            adminToken: adminToken,
-            isReadableWithoutToken: configuration.listen.isLoopback,
-            logger: logger
-        ).add(to: router)
-        return router
     }
 }

@@ -21,6 +21,8 @@ public struct ObjectSet: Sendable, Hashable {
     public var tasks: [ResourceKey: TaskObject] = [:]
     /// Functions, which only name what is built in.
     public var functions: [ResourceKey: FunctionObject] = [:]
+    /// Labels of namespaces, by which repositories may say who uses them; empty where namespaces have none.
+    public var namespaceLabels: [String: [String: String]] = [:]
 
     /// No objects.
     public init() {}
@@ -51,6 +53,23 @@ public struct ObjectSet: Sendable, Hashable {
         configurations.values
             .filter { $0.key.namespace == target.namespace && $0.spec.target.ref.name == target.name }
             .sorted { $0.key < $1.key }
+    }
+
+    /// The configuration before this one in a batch whose members are backed up one after another; nil for all others.
+    func predecessor(of configuration: BackupConfiguration) -> BackupConfiguration? {
+        let namespace = configuration.key.namespace
+        guard let batch = configuration.metadata.labels?[BackupBatchSpec.label],
+            batches[ResourceKey(namespace: namespace, name: batch)]?.spec.executionOrder == .sequential,
+            let position = Self.position(of: configuration), position > 0
+        else { return nil }
+        return configurations.values.first { other in
+            other.key.namespace == namespace && other.metadata.labels?[BackupBatchSpec.label] == batch
+                && Self.position(of: other) == position - 1
+        }
+    }
+
+    private static func position(of configuration: BackupConfiguration) -> Int? {
+        configuration.metadata.annotations?[BackupBatchSpec.positionAnnotation].flatMap { Int($0) }
     }
 
     /// What is wrong between objects: references that lead nowhere or aren't allowed, and bad schedules.
@@ -135,13 +154,15 @@ public struct ObjectSet: Sendable, Hashable {
             let names = repositories.keys.map { $0.namespace == namespace ? $0.name : $0.description }
             return [Self.dangling("\(path).name", "Repository", key, among: names)]
         }
-        if found.spec.mayBeUsed(from: namespace, own: key.namespace) { return [] }
+        let labels = namespaceLabels[namespace]
+        if found.spec.mayBeUsed(from: namespace, own: key.namespace, labels: labels) { return [] }
+        let isSelective = found.spec.usagePolicy?.allowedNamespaces?.from == .selector
+        let reason =
+            isSelective
+            ? "may not be used from namespace \(namespace): spec.usagePolicy.allowedNamespaces.selector doesn't select it"
+            : "may be used from its own namespace only (spec.usagePolicy.allowedNamespaces.from: All allows it)"
         return [
-            FieldProblem(
-                "\(path).namespace",
-                "is '\(key.namespace)', whose Repository \(key.name) may be used from its own namespace only "
-                    + "(spec.usagePolicy.allowedNamespaces.from: All allows it)"
-            )
+            FieldProblem("\(path).namespace", "is '\(key.namespace)', whose Repository \(key.name) \(reason)")
         ]
     }
 

@@ -8,8 +8,7 @@ struct AgentAPI: Sendable {
     let keeper: RepositoryKeeper
     let logs: LogShelf
     let tokens: SessionTokens
-    /// The shared secret that lets an agent register.
-    let enrolmentToken: [UInt8]
+    let authenticator: any AgentAuthenticator
     let logger: Logger
 
     static let tokenSeconds: Int64 = 3600
@@ -40,7 +39,7 @@ struct AgentAPI: Sendable {
             let jobID = try job(context)
             let plan = try await conductor.together { try $0.plan(jobID: jobID, agentID: agent.agentID, message) }
             do {
-                return try Answers.json(try keeper.credentials(of: plan))
+                return try Answers.json(try await keeper.credentials(of: plan))
             } catch let error as StorageFailure {
                 throw RequestError(status: 503, code: "noCredentials", message: error.description, isRetryable: true)
             }
@@ -80,14 +79,7 @@ struct AgentAPI: Sendable {
     // MARK: Register
 
     private func register(_ request: Request) async throws -> Response {
-        guard let token = Answers.bearer(request), Digest.equal(Array(token.utf8), enrolmentToken) else {
-            logger.warning("an agent with a wrong enrolment token was refused")
-            throw RequestError(
-                status: 401,
-                code: "unauthorized",
-                message: "the enrolment token is wrong; give the agent the coordinator's enrolment token file"
-            )
-        }
+        let identity = try await authenticator.identify(Answers.bearer(request))
         let message = try await Answers.message(RegisterRequest.self, request)
         guard
             (message.protocolRange.min...max(message.protocolRange.min, message.protocolRange.max))
@@ -102,6 +94,7 @@ struct AgentAPI: Sendable {
             )
         }
         try validate(message)
+        try identity.check(message)
         var response = try await conductor.together { try $0.register(message) }
         response.sessionTtlSeconds = Int(Self.tokenSeconds)
         response.sessionToken = try tokens.make(

@@ -7,21 +7,17 @@ struct PeopleAPI: Sendable {
     let conductor: Conductor
     let keeper: RepositoryKeeper
     let logs: LogShelf
-    /// Lets people change things.
-    let adminToken: [UInt8]
-    /// Whether reading needs no token, because the server listens on loopback only.
-    let isReadableWithoutToken: Bool
+    let authorizer: any PeopleAuthorizer
     let logger: Logger
 
     func add<Context: RequestContext>(to router: Router<Context>) {
         router.get("/api/v1/status") { request, _ in
-            try authorize(request)
-            return try Answers.json(try await conductor.status())
+            let namespace = try await authorizeReading("backupconfigurations", request)
+            return try Answers.json(try await conductor.status(namespace: namespace))
         }
         router.get("/api/v1/sessions") { request, _ in
-            try authorize(request)
+            var filter = SessionFilter(namespace: try await authorizeReading("backupsessions", request))
             let query = request.uri.queryParameters
-            var filter = SessionFilter(namespace: query["namespace"].map(String.init))
             if let kind = query["kind"] {
                 guard let kind = SessionView.Kind(rawValue: String(kind)) else {
                     throw RequestError.invalid("kind is '\(kind)'; allowed: backup, restore")
@@ -37,43 +33,70 @@ struct PeopleAPI: Sendable {
             return try Answers.json(try await conductor.views(filter))
         }
         router.get("/api/v1/locks") { request, _ in
-            try authorize(request)
-            return try Answers.json(try await conductor.lockViews())
+            let namespace = try await authorizeReading("backupsessions", request)
+            return try Answers.json(try await conductor.lockViews(namespace: namespace))
         }
         router.get("/api/v1/snapshots") { request, _ in
-            try authorize(request)
+            _ = try await authorizeReading("backupconfigurations", request)
             return try Answers.json(try await snapshots(request))
         }
         router.post("/api/v1/backups") { request, _ in
-            try authorize(request, isWrite: true)
-            let message = try await Answers.message(BackupRequest.self, request)
+            let person = try await authenticate(request, isWrite: true)
+            var message = try await Answers.message(BackupRequest.self, request)
+            try await authorize(person, .create, "backupsessions", in: message.namespace)
+            message.requestedBy = person.name ?? message.requestedBy
             return try Answers.json(try await conductor.requestBackup(message), status: 201)
         }
         router.post("/api/v1/backups/plan") { request, _ in
             // Asks by a message, changes nothing.
-            try authorize(request)
+            let person = try await authenticate(request)
             let message = try await Answers.message(BackupRequest.self, request)
+            try await authorize(person, .get, "backupconfigurations", in: message.namespace, message.configuration)
             return try Answers.json(try await conductor.forecast(message))
         }
         router.post("/api/v1/restores") { request, _ in
-            try authorize(request, isWrite: true)
-            let message = try await Answers.message(RestoreRequest.self, request)
+            let person = try await authenticate(request, isWrite: true)
+            var message = try await Answers.message(RestoreRequest.self, request)
+            try await authorize(person, .create, "restoresessions", in: message.namespace)
+            // What the cluster's policy demands of those who make the object themselves.
+            for target in Set([message.target, message.source ?? message.target]) {
+                try await authorize(person, .restore, "appbindings", in: message.namespace, target)
+            }
+            if let repository = message.repository, let namespace = repository.namespace, namespace != message.namespace
+            {
+                try await authorize(person, .use, "repositories", in: namespace, repository.name)
+            }
+            message.requestedBy = person.name ?? message.requestedBy
             return try Answers.json(try await conductor.requestRestore(message), status: 201)
         }
         let session = router.group("/api/v1/sessions/:namespace/:name")
         session.get { request, context in
-            try authorize(request)
-            return try Answers.json(try await conductor.view(of: try key(context)))
+            let key = try key(context)
+            let person = try await authenticate(request)
+            try await authorize(person, .get, try await resource(of: key), in: key.namespace, key.name)
+            return try Answers.json(try await conductor.view(of: key))
         }
         session.post("cancel") { request, context in
-            try authorize(request, isWrite: true)
-            let requester = request.uri.queryParameters["requestedBy"].map(String.init) ?? "somebody"
-            let view = try await conductor.requestCancel(try key(context), by: String(requester.prefix(100)))
+            let key = try key(context)
+            let person = try await authenticate(request, isWrite: true)
+            try await authorize(person, .update, try await resource(of: key), in: key.namespace, key.name)
+            let requester = person.name ?? request.uri.queryParameters["requestedBy"].map(String.init) ?? "somebody"
+            let view = try await conductor.requestCancel(key, by: String(requester.prefix(100)))
             return try Answers.json(view, status: 202)
         }
         session.get("logs") { request, context in
-            try authorize(request)
-            return try await streamLogs(request, try key(context))
+            let key = try key(context)
+            let person = try await authenticate(request)
+            let resource = try await resource(of: key)
+            let access = PeopleAccess(
+                verb: .get,
+                resource: resource,
+                subresource: "log",
+                namespace: key.namespace,
+                name: key.name
+            )
+            try await authorizer.authorize(person, access)
+            return try await streamLogs(request, key)
         }
     }
 
@@ -88,23 +111,42 @@ struct PeopleAPI: Sendable {
         return key
     }
 
-    private func authorize(_ request: Request, isWrite: Bool = false) throws {
-        if let token = Answers.bearer(request) {
-            guard Digest.equal(Array(token.utf8), adminToken) else {
-                throw RequestError(status: 401, code: "unauthorized", message: "the admin token is wrong")
-            }
-            return
-        }
-        // Proxies and web pages on this host are not the person who sits at it.
+    // MARK: Who may
+
+    private func authenticate(_ request: Request, isWrite: Bool = false) async throws(RequestError) -> Person {
         let isProxied = request.headers.contains { field in
             ["x-forwarded-for", "forwarded", "origin"].contains(field.name.canonicalName)
         }
-        if !isWrite, isReadableWithoutToken, !isProxied { return }
-        throw RequestError(
-            status: 401,
-            code: "unauthorized",
-            message: "this needs the admin token: Authorization: Bearer with the content of STATE/admin.token"
-        )
+        let credentials = PeopleCredentials(token: Answers.bearer(request), isProxied: isProxied)
+        return try await authorizer.authenticate(credentials, isWrite: isWrite)
+    }
+
+    private func authorize(
+        _ person: Person,
+        _ verb: PeopleAccess.Verb,
+        _ resource: String,
+        in namespace: String?,
+        _ name: String? = nil
+    ) async throws(RequestError) {
+        let access = PeopleAccess(verb: verb, resource: resource, namespace: namespace, name: name)
+        try await authorizer.authorize(person, access)
+    }
+
+    /// Lets the caller read what the query's namespace holds, or all namespaces when it names none.
+    private func authorizeReading(_ resource: String, _ request: Request) async throws(RequestError) -> String? {
+        let namespace = request.uri.queryParameters["namespace"].map(String.init)
+        let person = try await authenticate(request)
+        try await authorize(person, .list, resource, in: namespace)
+        return namespace
+    }
+
+    /// The kind of a session; of one that nobody knows it is told that only to those who may read backups there.
+    private func resource(of key: ResourceKey) async throws -> String {
+        do {
+            return try await conductor.state(of: key).kind == .restore ? "restoresessions" : "backupsessions"
+        } catch is RequestError {
+            return "backupsessions"
+        }
     }
 
     // MARK: Snapshots

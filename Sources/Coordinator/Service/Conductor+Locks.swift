@@ -86,8 +86,10 @@ extension Conductor {
     }
 
     /// Locks for people, newest first: those that are open as they are now, then those that ended.
-    func lockViews() throws -> [LockView] {
+    func lockViews(namespace: String? = nil) throws -> [LockView] {
         let stored = try store.locks(onlyOpen: false, limit: 200)
-        return stored.map { (locks.open[$0.id] ?? $0).view }
+        return stored.filter { namespace == nil || $0.target.namespace == namespace }.map {
+            (locks.open[$0.id] ?? $0).view
+        }
     }
 }

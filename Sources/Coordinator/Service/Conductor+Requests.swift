@@ -154,26 +154,31 @@ extension Conductor {
         _ schedule: CronSchedule,
         _ now: Timestamp
     ) throws {
-        let entry = Scheduler.Entry(configuration: configuration, lastHandled: try store.lastHandled(key))
+        var entry = Scheduler.Entry(configuration: configuration, lastHandled: try store.lastHandled(key))
+        let predecessor = objects.predecessor(of: configuration)
+        if predecessor != nil { entry.configuration.spec.startingDeadlineSeconds = Self.sequenceDeadlineSeconds }
         switch Scheduler.decide(entry, schedule: schedule, now: now) {
         case .wait(let until):
             scheduleCache[key]?.next = until
             return
-        case .adopt(let now):
+        case .adopt:
             try store.setLastHandled(key, now)
         case .missed(let scheduled, let count):
-            let text = count == 1 ? "the run" : "\(count) runs up to the one"
-            logger.warning("schedule of \(key): \(text) of \(scheduled) came too late and was left out")
-            try store.setLastHandled(key, scheduled)
+            try leaveOut(key, scheduled, count)
         case .fire(let scheduled, let skipped):
-            if skipped > 0 { logger.warning("schedule of \(key): \(skipped) earlier runs were missed") }
-            if configuration.spec.paused == true {
-                logger.info("schedule of \(key): paused, nothing was started")
-            } else {
-                try fire(key, scheduled)
+            switch try turn(after: predecessor, configuration, scheduled, now) {
+            case .notYet: return
+            case .never: try leaveOut(key, scheduled, skipped + 1)
+            case .now:
+                if skipped > 0 { logger.warning("schedule of \(key): \(skipped) earlier runs were missed") }
+                if configuration.spec.paused == true {
+                    logger.info("schedule of \(key): paused, nothing was started")
+                } else {
+                    try fire(key, scheduled)
+                }
+                // After the session exists: a crash in between finds its name taken and goes on.
+                try store.setLastHandled(key, scheduled)
             }
-            // After the session exists: a crash in between finds its name taken and goes on.
-            try store.setLastHandled(key, scheduled)
         }
         scheduleCache[key]?.next = Scheduler.nextRun(
             of: configuration,
@@ -181,6 +186,36 @@ extension Conductor {
             after: try store.lastHandled(key),
             now: now
         )
+    }
+
+    private func leaveOut(_ key: ResourceKey, _ scheduled: Timestamp, _ count: Int) throws {
+        let text = count == 1 ? "the run" : "\(count) runs up to the one"
+        logger.warning("schedule of \(key): \(text) of \(scheduled) came too late and was left out")
+        try store.setLastHandled(key, scheduled)
+    }
+
+    /// How long a member of a batch may wait for those before it: they have deadlines of their own.
+    private static let sequenceDeadlineSeconds = 7 * 86_400
+
+    private enum Turn { case now, notYet, never }
+
+    /// Whether a member of a batch may begin: when the one before it is done with the same run.
+    private func turn(
+        after predecessor: BackupConfiguration?,
+        _ configuration: BackupConfiguration,
+        _ scheduled: Timestamp,
+        _ now: Timestamp
+    ) throws -> Turn {
+        guard let predecessor else { return .now }
+        let name = Scheduler.sessionName(configuration: predecessor.key.name, scheduled: scheduled)
+        let key = ResourceKey(namespace: predecessor.key.namespace, name: name)
+        if let session = try active[key] ?? recent[key] ?? store.session(key) { return session.isOver ? .now : .notYet }
+        guard let handled = try store.lastHandled(predecessor.key), handled >= scheduled else { return .notYet }
+        // It didn't run: then this one is as late as it is.
+        let deadline =
+            configuration.spec.startingDeadlineSeconds.map(Int64.init) ?? Scheduler.defaultStartingDeadlineSeconds
+        let lateMs = Scheduler.jitterMilliseconds(of: configuration)
+        return now <= scheduled.adding(seconds: max(deadline, 60)).adding(milliseconds: lateMs) ? .now : .never
     }
 
     private func fire(_ key: ResourceKey, _ scheduled: Timestamp) throws {
@@ -220,7 +255,8 @@ extension Conductor {
                 objects: objects,
                 consistency: object.spec.consistency,
                 trigger: object.spec.trigger ?? .manual,
-                requestedBy: object.spec.requestedBy ?? "object \(object.key)"
+                requestedBy: object.spec.trigger == .schedule
+                    ? nil : object.spec.requestedBy ?? "object \(object.key)"
             )
         }
     }
@@ -239,9 +275,9 @@ extension Conductor {
     /// An object is one session, once: what was dealt with is remembered for longer than the session's history, so
     /// that a restore never runs again because it was forgotten.
     private func declare(_ key: ResourceKey, _ kind: String, cancel: Bool, plan: () throws -> SessionPlan) {
+        let mark = ResourceKey(namespace: key.namespace, name: "\(kind)/\(key.name)")
         do {
             if cancel, active[key] != nil { _ = try step(.cancel(by: "object \(key)"), of: key) }
-            let mark = ResourceKey(namespace: key.namespace, name: "\(kind)/\(key.name)")
             guard scheduleCache[mark] == nil, try store.lastHandled(mark) == nil else { return }
             let now = clock()
             if !cancel {
@@ -256,8 +292,12 @@ extension Conductor {
                 if try !insert(state) { logger.warning("\(kind) \(key): a session of this name exists already") }
             }
             try store.setLastHandled(mark, now)
+            declaredProblems[mark] = nil
         } catch {
-            logger.error("\(kind) \(key): \(error)")
+            // Said once: it is tried again every second.
+            if declaredProblems.updateValue("\(error)", forKey: mark) != "\(error)" {
+                logger.error("\(kind) \(key): \(error)")
+            }
         }
     }
 

@@ -36,14 +36,15 @@ extension Conductor {
         active.values.filter { $0.hasRepositoryLocks && [.running, .stopping, .finalizing].contains($0.stage) }
     }
 
-    /// The whole state on one screen.
-    func status() throws -> StatusView {
+    /// The whole state on one screen, or what of it belongs to one namespace.
+    func status(namespace: String? = nil) throws -> StatusView {
         let now = clock()
+        let isWanted = { (key: ResourceKey) in namespace == nil || key.namespace == namespace }
         var targets: [TargetView] = []
-        for key in objects.bindings.keys.sorted() { targets.append(try target(key, now)) }
-        var problems = objectProblems + locks.helpless.values.sorted()
+        for key in objects.bindings.keys.sorted() where isWanted(key) { targets.append(try target(key, now)) }
+        var problems = namespace == nil ? objectProblems + locks.helpless.values.sorted() : []
         for state in fleet.values.sorted(by: { $0.record.pod < $1.record.pod })
-        where objects.bindings[state.record.target] == nil && state.isConnected(now) {
+        where isWanted(state.record.target) && objects.bindings[state.record.target] == nil && state.isConnected(now) {
             problems.append(
                 "agent \(state.record.namespace)/\(state.record.pod) belongs to target \(state.record.target), for which "
                     + "there is no AppBinding"
@@ -54,7 +55,7 @@ extension Conductor {
             epoch: identity.epoch,
             startedAt: identity.startedAt,
             targets: targets,
-            running: active.values.sorted { ($0.created, $0.key) < ($1.created, $1.key) }
+            running: active.values.filter { isWanted($0.key) }.sorted { ($0.created, $0.key) < ($1.created, $1.key) }
                 .map { $0.view(events: [], now: now, version: identity.version) },
             problems: problems
         )

@@ -56,6 +56,10 @@ actor Conductor {
     /// Which members the newest good backups were read from, by target and group; filled when first asked for.
     var lastDumped: [ResourceKey: [String: String]] = [:]
     var volatileSavedAt: [ResourceKey: Timestamp] = [:]
+    /// Namespaces that are being deleted: nobody tidies up in storage for their sessions any more.
+    var endingNamespaces: Set<String> = []
+    /// Why objects that ask for a session get none yet, by kind and name.
+    var declaredProblems: [ResourceKey: String] = [:]
 
     /// Progress is stored at most this often; everything else at once.
     private static let progressSaveMs: Int64 = 10_000
@@ -93,15 +97,22 @@ actor Conductor {
             recent[session.key] = session
             index(session)
         }
-        for session in try store.sessions(SessionFilter(isActive: true, limit: 10_000)) {
-            active[session.key] = session
-            whereabouts.note(session, before: nil)
-            index(session)
-            apply(.restarted, to: session.key)
-            guard let session = active[session.key] else { continue }
-            for effect in SessionMachine.resume(session) { begin(Work(session: session, effect: effect)) }
-            logger.notice("taking up session \(session.key) (\(session.phase.rawValue))")
+        for session in try store.sessions(SessionFilter(isActive: true, limit: 10_000)) { takeUp(session) }
+    }
+
+    /// Takes up one session that the store has: it goes on where it was.
+    func takeUp(_ session: SessionState) {
+        index(session)
+        guard !session.isOver else {
+            recent[session.key] = session
+            return
         }
+        active[session.key] = session
+        whereabouts.note(session, before: nil)
+        apply(.restarted, to: session.key)
+        guard let session = active[session.key] else { return }
+        for effect in SessionMachine.resume(session) { begin(Work(session: session, effect: effect)) }
+        logger.notice("taking up session \(session.key) (\(session.phase.rawValue))")
     }
 
     private func index(_ session: SessionState) {
@@ -262,8 +273,12 @@ actor Conductor {
     /// Objects that are in force from now on, and what is wrong with newer ones.
     func setObjects(_ objects: ObjectSet?, problems: [String]) {
         if let objects {
+            // What didn't change is due when it was due.
+            for key in scheduleCache.keys
+            where objects.configurations[key]?.spec != self.objects.configurations[key]?.spec {
+                scheduleCache[key] = nil
+            }
             self.objects = objects
-            scheduleCache = [:]
         }
         objectProblems = problems
     }

@@ -82,6 +82,12 @@ struct EffectPerformer: Sendable {
     }
 
     private func clean(_ session: SessionState) async -> SessionEvent {
+        // Secrets are gone by now, or go any moment; the namespace's end must not wait for storage.
+        if await conductor.endingNamespaces.contains(session.key.namespace) {
+            return .cleaned(
+                problem: "its namespace is being deleted; lock files stay until the next session removes them"
+            )
+        }
         var problems: [String] = []
         do {
             for (pod, bytes) in try await collectLogs(session) where !bytes.isEmpty {

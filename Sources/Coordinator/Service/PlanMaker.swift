@@ -136,7 +136,8 @@ enum PlanMaker {
             let known = names.isEmpty ? "there is none" : "there are: \(names.joined(separator: ", "))"
             throw .notFound("there is no Repository \(repository); \(known)")
         }
-        guard place.spec.mayBeUsed(from: target.namespace, own: repository.namespace) else {
+        let labels = objects.namespaceLabels[target.namespace]
+        guard place.spec.mayBeUsed(from: target.namespace, own: repository.namespace, labels: labels) else {
             throw .invalid("Repository \(repository) may not be used from namespace \(target.namespace)")
         }
         return (binding, place)

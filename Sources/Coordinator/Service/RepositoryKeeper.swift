@@ -23,18 +23,18 @@ final class RepositoryKeeper: Sendable {
     // MARK: Opening
 
     /// The secret that opens a plan's repository.
-    func secret(of plan: SessionPlan) throws(StorageFailure) -> SecretValues {
+    func secret(of plan: SessionPlan) async throws(StorageFailure) -> SecretValues {
         do {
             let key = ResourceKey(namespace: plan.repository.namespace, name: plan.backend.storageSecretName)
-            return try secrets.secret(key)
+            return try await secrets.secret(key)
         } catch {
             throw StorageFailure(description: error.description, isRetryable: false, code: "badConfiguration")
         }
     }
 
     /// What an agent needs to open the repository.
-    func credentials(of plan: SessionPlan) throws(StorageFailure) -> JobCredentials {
-        let secret = try secret(of: plan)
+    func credentials(of plan: SessionPlan) async throws(StorageFailure) -> JobCredentials {
+        let secret = try await secret(of: plan)
         return JobCredentials(repositoryPassword: try password(secret, plan), storage: secret.storage)
     }
 
@@ -61,7 +61,7 @@ final class RepositoryKeeper: Sendable {
         _ policy: RetryPolicy? = nil,
         _ body: (any ObjectStore, SecretValues) async throws -> Value
     ) async throws(StorageFailure) -> Value {
-        let secret = try secret(of: plan)
+        let secret = try await secret(of: plan)
         do {
             let location = try StorageLocation(plan.backend.url)
             let store = try location.open(credentials: StorageCredentials(secret.storage), policy: policy)

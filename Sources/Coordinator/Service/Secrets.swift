@@ -42,7 +42,20 @@ struct SecretError: Error, Sendable, CustomStringConvertible {
 /// Where secrets come from.
 protocol SecretSource: Sendable {
     /// The entries of a secret.
-    func secret(_ key: ResourceKey) throws(SecretError) -> SecretValues
+    func secret(_ key: ResourceKey) async throws(SecretError) -> SecretValues
+}
+
+extension SecretSource {
+    /// What is wrong with the secret of a repository, before a backup finds out: one sentence, or nil.
+    func problem(of repository: RepositoryObject) async -> String? {
+        let name = ResourceKey(namespace: repository.key.namespace, name: repository.spec.backend.storageSecretName)
+        do {
+            return try await secret(name)[SecretValues.passwordKey]?.isEmpty == false
+                ? nil : "secret \(name) has no entry \(SecretValues.passwordKey)"
+        } catch {
+            return error.description
+        }
+    }
 }
 
 /// Secrets as files, like Kubernetes mounts them: `DIR/<namespace>/<secret>/<entry>`, or `DIR/<secret>/<entry>`.

@@ -4,7 +4,7 @@ import BackupModel
 ///
 /// Every call is durable when it returns; those within ``Store/together(_:)`` when that does.
 ///
-/// Implementations: ``SQLiteStore``; the Kubernetes API later. One conformance suite proves them.
+/// Implementations: ``SQLiteStore`` and ``KubernetesStore``. One conformance suite proves both.
 protocol Store: Sendable {
     /// Runs `body`, whose calls become durable all at once when it returns, or not at all when it throws.
     func together(_ body: () throws -> Void) throws

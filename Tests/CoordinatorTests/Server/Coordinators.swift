@@ -151,6 +151,10 @@ struct ScriptedAgent: Sendable {
     var role = "secondary"
     var token = ""
     var epoch: Int64 = 0
+    /// The pod's uid; nil: made from its name.
+    var uid: String?
+    /// The token to register with; nil: the shared secret.
+    var bearer: String?
 
     init(_ coordinator: RunningCoordinator, pod: String = "mongo-1", role: String = "secondary") {
         self.coordinator = coordinator
@@ -170,10 +174,10 @@ struct ScriptedAgent: Sendable {
         try await coordinator.call(
             "POST",
             AgentProtocol.registerPath,
-            token: try coordinator.token("enrolment"),
+            token: try bearer ?? coordinator.token("enrolment"),
             """
             {"incarnation":"\(incarnation)","agentVersion":"0","protocolRange":{"min":1,"max":1},"features":["backup.mongodb"],
-             "pod":{"namespace":"shop","name":"\(pod)","uid":"uid-\(pod)"},"cluster":"orders","engine":"mongodb",
+             "pod":{"namespace":"shop","name":"\(pod)","uid":"\(uid ?? "uid-\(pod)")"},"cluster":"orders","engine":"mongodb",
              "jobs":\(jobs),"unixMs":1755856800123,"unknown":"fields are ignored"}
             """
         )
