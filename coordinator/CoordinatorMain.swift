@@ -2,6 +2,8 @@ import ArgumentParser
 import BackupModel
 import Coordinator
 import Foundation
+import Kubernetes
+import KubernetesConfiguration
 import Logging
 import ServiceLifecycle
 import UnixSignals
@@ -13,10 +15,12 @@ struct CoordinatorMain: AsyncParsableCommand {
         commandName: "remora-coordinator",
         abstract: "Schedules backups and restores, and tells agents what to do.",
         discussion: """
-            Objects (Repository, AppBinding, BackupConfiguration, BackupSession, RestoreSession) are YAML files in one \
-            directory, read again when they change. Logs go to standard error.
+            Embedded (the default), objects (Repository, AppBinding, BackupConfiguration, BackupSession, \
+            RestoreSession) are YAML files in one directory, read again when they change. With --mode cluster they are \
+            objects of the Kubernetes API, which keeps the state too; of several replicas one leads. Logs go to \
+            standard error.
 
-            Exit codes: 0 stopped as told; 64 wrong usage; 69 the state directory or the address can't be used; 70 an \
+            Exit codes: 0 stopped as told, or another replica leads; 64 wrong usage; 69 the state directory or the address can't be used; 70 an \
             unexpected failure; 78 objects, secrets or options make no sense (every problem on a line of its own).
             """,
         version: CoordinatorMain.versionText
@@ -24,11 +28,31 @@ struct CoordinatorMain: AsyncParsableCommand {
 
     static let versionText = RemoraVersion.current
 
-    @Option(help: "Directory of YAML files with objects.")
-    var objects: String
+    /// Where objects and state are.
+    enum Mode: String, ExpressibleByArgument, CaseIterable {
+        case embedded, cluster
+    }
 
-    @Option(help: "Directory of secrets: DIR/<secret>/<entry> or DIR/<namespace>/<secret>/<entry>.")
-    var secrets: String
+    @Option(help: "embedded: objects and secrets in directories; cluster: in the Kubernetes API.")
+    var mode: Mode = .embedded
+
+    @Option(help: "Embedded: directory of YAML files with objects.")
+    var objects: String?
+
+    @Option(help: "Embedded: directory of secrets: DIR/<secret>/<entry> or DIR/<namespace>/<secret>/<entry>.")
+    var secrets: String?
+
+    @Option(help: "Cluster: the coordinator's own namespace. (default: POD_NAMESPACE, or that of the kubeconfig)")
+    var namespace: String?
+
+    @Option(name: .customLong("pod-name"), help: "Cluster: the coordinator's own pod. (default: POD_NAME)")
+    var podName: String?
+
+    @Option(help: "Cluster: kubeconfig file, for a coordinator outside of the cluster. (default: the pod's own access)")
+    var kubeconfig: String?
+
+    @Option(help: "Cluster: context of the kubeconfig.")
+    var context: String?
 
     @Option(help: "Directory for the coordinator's own state: database, tokens, logs.")
     var state: String
@@ -69,6 +93,20 @@ struct CoordinatorMain: AsyncParsableCommand {
     @OptionGroup var webhook: WebhookOptions
 
     func validate() throws {
+        switch mode {
+        case .embedded:
+            guard objects != nil, secrets != nil else {
+                throw ValidationError("--objects and --secrets are needed, or --mode cluster")
+            }
+        case .cluster:
+            for (name, value) in [
+                ("--objects", objects), ("--secrets", secrets), ("--enrolment-token-file", enrolmentTokenFile),
+            ] where value != nil {
+                throw ValidationError(
+                    "\(name) is for --mode embedded; in a cluster the Kubernetes API has what it names"
+                )
+            }
+        }
         guard (tlsCertificate == nil) == (tlsKey == nil) else {
             throw ValidationError("--tls-certificate and --tls-key belong together; give both or neither")
         }
@@ -97,32 +135,8 @@ struct CoordinatorMain: AsyncParsableCommand {
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         var logger = Logger(label: "remora-coordinator")
         logger.logLevel = Logger.Level(rawValue: logLevel) ?? .info
-        // Checked in validate() as well.
-        guard let address = ListenAddress(listen) else { throw ExitCode(64) }
-        var settings = CoordinatorConfiguration(
-            objectsDirectory: objects,
-            secretsDirectory: secrets,
-            stateDirectory: state,
-            listen: address,
-            tls: tlsCertificate.flatMap { certificate in tlsKey.map { (certificate, $0) } },
-            enrolmentTokenFile: enrolmentTokenFile ?? "\(state)/enrolment.token",
-            version: Self.versionText
-        )
-        settings.timings = SessionTimings(
-            leaseMs: Int64(leaseSeconds) * 1000,
-            heartbeatMs: heartbeatSeconds.map { Int64($0) * 1000 },
-            maximumDisconnectedMs: Int64(maximumDisconnectedSeconds) * 1000,
-            pollSeconds: pollSeconds
-        )
-        settings.webhook = webhook.configuration(
-            namespace: ProcessInfo.processInfo.environment["POD_NAMESPACE"] ?? "remora-system",
-            certificates: tlsCertificate.flatMap { certificate in
-                tlsKey.map { .files(CertificateFiles(certificate: certificate, key: $0)) }
-            } ?? .authority(DirectoryAuthorityStore(directory: "\(state)/authority")),
-            version: Self.versionText
-        )
         do {
-            let service = try CoordinatorService(settings, logger: logger)
+            let service = try makeService(logger)
             var group = ServiceGroupConfiguration(
                 services: [service],
                 gracefulShutdownSignals: [.sigterm, .sigint],
@@ -134,10 +148,80 @@ struct CoordinatorMain: AsyncParsableCommand {
         } catch let error as CoordinatorError {
             Self.tell(error.description)
             throw ExitCode(error.kind.rawValue)
+        } catch let error as KubernetesError {
+            Self.tell(error.description)
+            throw ExitCode(CoordinatorError.Kind.configuration.rawValue)
         } catch {
             Self.tell("unexpected failure: \(error)")
             throw ExitCode(70)
         }
+    }
+
+    private func makeService(_ logger: Logger) throws -> any Service {
+        // Checked in validate() as well.
+        guard let address = ListenAddress(listen) else { throw ExitCode(64) }
+        let tls = tlsCertificate.flatMap { certificate in tlsKey.map { (certificate: certificate, key: $0) } }
+        let timings = SessionTimings(
+            leaseMs: Int64(leaseSeconds) * 1000,
+            heartbeatMs: heartbeatSeconds.map { Int64($0) * 1000 },
+            maximumDisconnectedMs: Int64(maximumDisconnectedSeconds) * 1000,
+            pollSeconds: pollSeconds
+        )
+        if mode == .cluster { return try makeClusterService(address, tls, timings, logger) }
+        var settings = CoordinatorConfiguration(
+            objectsDirectory: objects ?? "",
+            secretsDirectory: secrets ?? "",
+            stateDirectory: state,
+            listen: address,
+            tls: tls,
+            enrolmentTokenFile: enrolmentTokenFile ?? "\(state)/enrolment.token",
+            version: Self.versionText
+        )
+        settings.timings = timings
+        settings.webhook = webhook.configuration(
+            namespace: ProcessInfo.processInfo.environment["POD_NAMESPACE"] ?? "remora-system",
+            certificates: tls.map { .files(CertificateFiles(certificate: $0.certificate, key: $0.key)) }
+                ?? .authority(DirectoryAuthorityStore(directory: "\(state)/authority")),
+            version: Self.versionText
+        )
+        return try CoordinatorService(settings, logger: logger)
+    }
+
+    private func makeClusterService(
+        _ address: ListenAddress,
+        _ tls: (certificate: String, key: String)?,
+        _ timings: SessionTimings,
+        _ logger: Logger
+    ) throws -> any Service {
+        let environment = ProcessInfo.processInfo.environment
+        var client = try ClientConfiguration.discover(
+            kubeconfig: kubeconfig,
+            context: context,
+            environment: environment
+        )
+        client.userAgent = "remora-coordinator/\(Self.versionText)"
+        client.onRetry = { logger.info("\($0)") }
+        let pod = podName ?? environment["POD_NAME"]
+        var settings = ClusterConfiguration(
+            client: client,
+            namespace: namespace ?? environment["POD_NAMESPACE"] ?? client.namespace,
+            podName: pod ?? ProcessInfo.processInfo.hostName,
+            isPod: pod != nil,
+            listen: address,
+            stateDirectory: state,
+            version: Self.versionText,
+            // At once: whatever this process still has under way is another's by now.
+            endProcess: { _ in _exit(0) }
+        )
+        settings.tls = tls
+        settings.timings = timings
+        settings.webhook = webhook.configuration(
+            namespace: settings.namespace,
+            certificates: tls.map { .files(CertificateFiles(certificate: $0.certificate, key: $0.key)) }
+                ?? .authority(ClusterAuthorityStore(KubernetesClient(client), namespace: settings.namespace)),
+            version: Self.versionText
+        )
+        return try ClusterCoordinatorService(settings, logger: logger)
     }
 
     /// As many open files as the system allows: every agent that waits is one, and shells begin with 1024.

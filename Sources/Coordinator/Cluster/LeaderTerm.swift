@@ -1,0 +1,183 @@
+import BackupModel
+import Hummingbird
+import Kubernetes
+import Logging
+
+/// One term of a leader: everything that only one replica may do, from the moment the Lease is its own.
+///
+/// Order: caches are complete → the epoch is counted up and everything is claimed with it (``KubernetesStore``) → objects
+/// come into force → sessions go on where they were → agents and people are answered.
+struct LeaderTerm: Sendable {
+    let configuration: ClusterConfiguration
+    let client: KubernetesClient
+    let namespaces: NamespaceWatch
+    let responder: LeaderSwitch
+    let trust: any TrustSource
+    let logger: Logger
+    /// Called when somebody with a greater epoch leads.
+    let fenced: @Sendable (String) -> Void
+    /// Given the conductor for as long as the term lasts.
+    let conducts: @Sendable (Conductor?) -> Void
+
+    /// Leads until the task is cancelled.
+    func run() async throws {
+        let queue = WorkQueue<ClusterReconciler.Key>()
+        let caches = ClusterCaches(
+            client: client,
+            namespaces: namespaces,
+            timing: configuration.watches,
+            logger: logger,
+            changed: { ClusterReconciler.note($0, queue) }
+        )
+        let events = ClusterEvents(
+            recorder: EventRecorder(client, controller: "remora.dev/coordinator", instance: configuration.podName),
+            logger: logger
+        )
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            defer {
+                responder.follow()
+                conducts(nil)
+                queue.shutDown()
+                group.cancelAll()
+            }
+            group.addTask { await caches.run() }
+            try await caches.waitUntilSynced()
+            let store = store(caches, events, queue)
+            let core = try await makeCore(store)
+            let reconciler = ClusterReconciler(
+                client: client,
+                caches: caches,
+                core: core,
+                store: store,
+                secrets: ClusterSecrets(client: client),
+                events: events,
+                trust: trust,
+                queue: queue,
+                logger: logger
+            )
+            await reconciler.begin()
+            try await core.conductor.start()
+            conducts(core.conductor)
+            responder.lead(core.router(agents: agents(caches), people: people()).buildResponder())
+            let count = await core.conductor.objects.configurations.count
+            logger.notice(
+                "leading as \(configuration.podName), epoch \(core.conductor.identity.epoch): \(count) configurations, \(caches.allPods.count) pods with agents"
+            )
+            try await markPod(true)
+            group.addTask { await core.run() }
+            group.addTask { await reconciler.run() }
+            group.addTask { await events.run() }
+            // None of them ends before it is cancelled.
+            for try await _ in group {}
+        }
+    }
+
+    /// On a thread of its own: taking over blocks until everything is claimed.
+    private func makeCore(_ store: KubernetesStore) async throws -> CoordinatorCore {
+        let (configuration, client, logger) = (configuration, client, logger)
+        return try await Blocking.detach {
+            try CoordinatorCore(
+                store: store,
+                secrets: ClusterSecrets(client: client),
+                logsDirectory: "\(configuration.stateDirectory)/logs",
+                version: configuration.version,
+                timings: configuration.timings,
+                logger: logger
+            )
+        }
+    }
+
+    private func store(
+        _ caches: ClusterCaches,
+        _ events: ClusterEvents,
+        _ queue: WorkQueue<ClusterReconciler.Key>
+    ) -> KubernetesStore {
+        let guards = KubernetesStore.Guards(
+            fenced: fenced,
+            owner: { key in
+                guard let object = caches.object(BackupConfigurationSpec.kind, key), !object.isBeingDeleted else {
+                    return nil
+                }
+                return OwnerReference(object)
+            },
+            happened: { session, uid, happened in
+                Self.tell(session, uid, happened, caches, events, queue)
+            },
+            clock: CoordinatorCore.now
+        )
+        return KubernetesStore(client: client, namespace: configuration.namespace, guards: guards, logger: logger)
+    }
+
+    /// Tells people what happened in a session, and has its configuration looked at.
+    private static func tell(
+        _ session: SessionState,
+        _ uid: String,
+        _ happened: [SessionEventView],
+        _ caches: ClusterCaches,
+        _ events: ClusterEvents,
+        _ queue: WorkQueue<ClusterReconciler.Key>
+    ) {
+        var object = KubernetesObject(
+            KubernetesStore.resource(session.kind),
+            name: session.key.name,
+            namespace: session.key.namespace
+        )
+        object.metadata["uid"] = .string(uid)
+        let configuration = session.plan.configuration.map {
+            ResourceKey(namespace: session.key.namespace, name: $0)
+        }
+        for event in happened {
+            guard let (reason, kind) = ClusterEvents.of(session, event) else { continue }
+            let action = session.kind == .backup ? "Backup" : "Restore"
+            events.tell(event.message, about: object, kind: kind, reason: reason, action: action)
+            guard let configuration, let owner = caches.object(BackupConfigurationSpec.kind, configuration) else {
+                continue
+            }
+            let note = "\(session.key.name): \(event.message)"
+            events.tell(note, about: owner, kind: kind, reason: reason, action: action)
+        }
+        if let configuration { queue.add(.object(BackupConfigurationSpec.kind, configuration), after: .seconds(1)) }
+        if session.isOver { queue.add(.probe(session.plan.repository), after: .seconds(1)) }
+    }
+
+    private func agents(_ caches: ClusterCaches) -> TokenReviewAuthenticator {
+        TokenReviewAuthenticator(reviewer: reviewer(), pod: { try await caches.freshPod($0) }, logger: logger)
+    }
+
+    private func people() -> AccessReviewAuthorizer {
+        let client = client
+        return AccessReviewAuthorizer(reviewer: reviewer()) { person, access in
+            let user = UserInfo(
+                username: person.name ?? "",
+                uid: person.uid ?? "",
+                groups: person.groups,
+                extra: person.extra
+            )
+            let resource = APIResource(group: "remora.dev", version: "v1alpha1", plural: access.resource, kind: "")
+            let question = AccessQuestion(
+                verb: access.verb.rawValue,
+                resource,
+                subresource: access.subresource,
+                namespace: access.namespace,
+                name: access.name
+            )
+            let answer = try await client.reviewAccess(of: user, to: question)
+            return (answer.isAllowed, answer.reason)
+        }
+    }
+
+    private func reviewer() -> TokenReviewer {
+        let client = client
+        return TokenReviewer(audience: ClusterNames.audience, clock: CoordinatorCore.now) { token in
+            try await client.reviewToken(token, audiences: [ClusterNames.audience])
+        }
+    }
+
+    /// Puts the leader's label on our own pod, or takes it off: the agents' service looks for it.
+    func markPod(_ isLeader: Bool) async throws {
+        guard configuration.isPod else { return }
+        var pod = KubernetesObject(.pods, name: configuration.podName, namespace: configuration.namespace)
+        if isLeader { pod.labels = [ClusterNames.leader: "true"] }
+        try await client.apply(pod, of: .pods, fieldManager: "\(ClusterNames.fieldManager)-leader")
+    }
+}

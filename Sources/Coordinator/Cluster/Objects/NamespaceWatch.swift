@@ -1,0 +1,58 @@
+import BackupModel
+import Injector
+import Kubernetes
+import Logging
+
+/// The namespaces: their labels, and whether they are being deleted.
+///
+/// Every replica follows them.
+final class NamespaceWatch: NamespaceFactsSource {
+    private let informer: Informer
+
+    init(
+        client: KubernetesClient,
+        timing: WatchTiming = WatchTiming(),
+        logger: Logger,
+        changed: @escaping @Sendable () -> Void = {}
+    ) {
+        informer = Informer(
+            client,
+            .namespaces,
+            options: ListOptions(isMetadataOnly: true),
+            timing: timing,
+            trim: { $0.annotations = [:] },
+            onTrouble: { logger.warning("\($0)") },
+            onChange: { _ in changed() }
+        )
+    }
+
+    /// Follows them until the task is cancelled.
+    func run() async { await informer.run() }
+
+    /// Waits until all were read once.
+    func waitUntilSynced() async throws { try await informer.waitUntilSynced() }
+
+    /// Whether all were read once.
+    var isSynced: Bool { informer.isSynced }
+
+    /// What the webhook may know of a namespace.
+    ///
+    /// Limits and quotas are not looked at: that would be two more watches for what hardly any namespace has.
+    func facts(of namespace: String) -> NamespaceFacts? {
+        labels(of: namespace).map { NamespaceFacts(name: namespace, labels: $0) }
+    }
+
+    /// Labels of a namespace; nil when there is none of that name.
+    func labels(of namespace: String) -> [String: String]? { informer.object(named: namespace)?.labels }
+
+    /// Whether a namespace exists and isn't being deleted.
+    func isAlive(_ namespace: String) -> Bool { informer.object(named: namespace).map { !$0.isBeingDeleted } ?? false }
+
+    /// Labels of all namespaces.
+    var labels: [String: [String: String]] {
+        Dictionary(informer.objects.map { ($0.name, $0.labels) }) { $1 }
+    }
+
+    /// Names of those that are being deleted.
+    var ending: Set<String> { Set(informer.objects.filter(\.isBeingDeleted).map(\.name)) }
+}
