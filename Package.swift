@@ -74,7 +74,7 @@ let package = Package(
         library("Engines", ["BSON", "Repository", "BackupModel", "CMongoC", "CCrypto", "CPlatform"]),
         library(
             "Agent",
-            ["Engines", "Repository", "ObjectStorage", "BackupModel", "HTTPClient", logging, lifecycle]
+            ["Engines", "Repository", "ObjectStorage", "BackupModel", "HTTPClient", "CPlatform", logging, lifecycle]
         ),
         library(
             "Coordinator",

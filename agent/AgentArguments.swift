@@ -13,6 +13,11 @@ struct AgentArguments: ParsableCommand {
             Every option can also be given as environment variable, named at the end of its line. The database user's \
             name and password come from files, or from REMORA_USERNAME and REMORA_PASSWORD; never as arguments.
 
+            `remora-agent health` asks a running agent how it is. `remora-agent run` is the same as no command.
+
+            With --supervise, or as process 1 of a container, it keeps a worker running that does all this, starts it \
+            again whatever ended it, and ends only by SIGTERM or SIGINT.
+
             Exit codes: 0 ended as asked, or --check found all well; 1 failed, or --check found a problem; \
             2 the configuration makes no sense.
             """,
@@ -44,6 +49,9 @@ struct AgentArguments: ParsableCommand {
 
     @Flag(help: "Look at the database once, print what is found, and end: 0 when all is well.")
     var check = false
+
+    @Flag(help: "Stay alive whatever happens to the worker: for containers. REMORA_SUPERVISE=true")
+    var supervise = false
 
     private static func help(_ setting: AgentSetting) -> ArgumentHelp {
         ArgumentHelp("\(setting.fullHelp)", valueName: setting.flag.hasSuffix("file") ? "file" : "value")

@@ -17,6 +17,18 @@ enum Process {
         exit(code.rawValue)
     }
 
+    /// Ends with a worker's exit code.
+    static func end(as code: Int32) -> Never { exit(code) }
+
+    /// Whether this is the first process of a container (or of a machine).
+    static var isFirst: Bool { getpid() == 1 }
+
+    /// Has this process end in good order, as if somebody had asked from outside.
+    static func askToEnd() { kill(getpid(), SIGTERM) }
+
+    /// A line on standard error.
+    static func say(_ text: String) { write(text, to: 2) }
+
     /// A line on standard output.
     static func print(_ text: String) { write(text, to: 1) }
 

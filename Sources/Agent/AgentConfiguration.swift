@@ -1,4 +1,5 @@
 import BackupModel
+public import Engines
 
 /// What an agent has to be told.
 public struct AgentConfiguration: Sendable {
@@ -22,6 +23,8 @@ public struct AgentConfiguration: Sendable {
     public var cluster: String
     /// The agent's version.
     public var version: String
+    /// What the buffers of a job may take.
+    public var memory = MemoryBudget()
 
     /// Makes a configuration out of what has no default.
     public init(

@@ -15,6 +15,10 @@ public struct AgentError: Error, Sendable, CustomStringConvertible {
         public static let unsupported = Code("unsupported")
         /// The coordinator refused the agent or one of its calls for good.
         public static let refused = Code("refused")
+        /// The supervisor can't start its worker.
+        public static let worker = Code("worker")
+        /// No agent answers at the state directory.
+        public static let notRunning = Code("notRunning")
     }
 
     /// What kind of failure.

@@ -20,6 +20,10 @@ public struct AgentService: Service {
     private let console: LineWriter
     private let tuning: Tuning
     private let onIdle: @Sendable () -> Void
+    private let onHealth: @Sendable (HealthReport) -> Void
+
+    /// How often the agent says how it is; the supervisor worries after six times that.
+    static let healthInterval: Duration = .seconds(5)
 
     /// Intervals that tests shorten.
     struct Tuning: Sendable {
@@ -36,12 +40,14 @@ public struct AgentService: Service {
     ///   - redactor: knows the secrets; learns those of the jobs.
     ///   - log: for what isn't a job's.
     ///   - onIdle: called when a job is over: gives back the memory that it needed.
+    ///   - onHealth: called every few seconds as long as the agent lives, with how it is.
     public init(
         configuration: AgentConfiguration,
         engine: any Engine,
         redactor: Redactor,
         log: Logger,
-        onIdle: @escaping @Sendable () -> Void = {}
+        onIdle: @escaping @Sendable () -> Void = {},
+        onHealth: @escaping @Sendable (HealthReport) -> Void = { _ in }
     ) {
         self.init(
             configuration: configuration,
@@ -50,7 +56,8 @@ public struct AgentService: Service {
             log: log,
             console: AgentLogHandler.console,
             tuning: Tuning(),
-            onIdle: onIdle
+            onIdle: onIdle,
+            onHealth: onHealth
         )
     }
 
@@ -61,7 +68,8 @@ public struct AgentService: Service {
         log: Logger,
         console: LineWriter,
         tuning: Tuning,
-        onIdle: @escaping @Sendable () -> Void = {}
+        onIdle: @escaping @Sendable () -> Void = {},
+        onHealth: @escaping @Sendable (HealthReport) -> Void = { _ in }
     ) {
         self.configuration = configuration
         self.engine = engine
@@ -70,6 +78,7 @@ public struct AgentService: Service {
         self.console = console
         self.tuning = tuning
         self.onIdle = onIdle
+        self.onHealth = onHealth
     }
 
     /// Works until graceful shutdown.
@@ -107,6 +116,7 @@ public struct AgentService: Service {
                 parts.isStopping.set(true)
                 parts.desired.touch()
             }
+            group.addTask { await tellHealth(parts) }
             group.addTask { await parts.monitor.run() }
             group.addTask { await releaseLeftovers(parts) }
             group.addTask {
@@ -118,6 +128,19 @@ public struct AgentService: Service {
             await deliverTheLast(parts)
             await deregister(parts)
             group.cancelAll()
+        }
+    }
+
+    /// Says how the agent is until it ends.
+    private func tellHealth(_ parts: Parts) async {
+        while !Task.isCancelled {
+            let sentence = HealthSentence.make(
+                member: parts.status.value,
+                isRegistered: parts.client.session.value != nil,
+                jobs: parts.journal.watched.value.reports.filter { $0.state == .running }.map(\.jobID)
+            )
+            onHealth(HealthReport(.healthy, redactor.redact(sentence)))
+            do { try await Task.sleep(for: Self.healthInterval) } catch { return }
         }
     }
 
@@ -242,6 +265,7 @@ extension AgentService {
                 console: agent.console,
                 log: agent.log,
                 version: configuration.version,
+                memory: configuration.memory,
                 desired: desired,
                 leftoversReleased: leftoversReleased,
                 isStopping: isStopping,

@@ -48,7 +48,10 @@ final class StateDirectory: Sendable {
         return uid
     }
 
-    private static func make(_ path: String) throws {
+    /// Makes a directory and those above it, unless they are there.
+    ///
+    /// - Throws: `AgentError` with code `.stateDirectory`.
+    static func make(_ path: String) throws {
         var made = ""
         for part in path.split(separator: "/", omittingEmptySubsequences: true) {
             made += made.isEmpty && !path.hasPrefix("/") ? String(part) : "/\(part)"

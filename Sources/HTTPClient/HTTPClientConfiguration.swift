@@ -6,7 +6,7 @@ public struct HTTPClientConfiguration: Sendable {
         case system
         /// Those of the system and those in this PEM text.
         case systemAnd(pem: [UInt8])
-        /// Only those in this PEM file.
+        /// Only those in this PEM file, which is read for every new connection.
         case file(String)
         /// Only those in this PEM text.
         case pem([UInt8])

@@ -183,6 +183,28 @@ struct FaultTests {
         }
     }
 
+    @Test("every registration carries the enrolment token that its file has then")
+    func enrolmentTokenRotates() async throws {
+        let carried = Watched<[String]>([])
+        try await AgentHarness.with(
+            script: { request, _ in
+                if request.call == "register" {
+                    carried.update { $0.append(request.headers["authorization"] ?? "") }
+                }
+                return .normal
+            },
+            { harness in
+                try await harness.runningAgent(FakeEngine()) {
+                    _ = try await carried.first { $0.count == 1 }
+                    try harness.directory.write("rotated-secret\n", to: "enrolment.token")
+                    harness.coordinator.change { $0.token = "token-2" }
+                    _ = try await carried.first { $0.count == 2 }
+                }
+                #expect(carried.value == ["Bearer enrolment-secret", "Bearer rotated-secret"])
+            }
+        )
+    }
+
     @Test(
         "an answer that isn't a coordinator's is tried again whatever its status",
         arguments: [200, 401, 404, 409, 410]

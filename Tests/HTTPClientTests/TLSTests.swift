@@ -35,6 +35,21 @@ struct TLSTests {
         }
     }
 
+    @Test("an authority's file that is replaced counts from the next connection on")
+    func replacedAuthority() async throws {
+        try await withTLSServer { server in
+            let path = server.file("rotating.pem")
+            try FileManager.default.copyItem(atPath: server.file("other.pem"), toPath: path)
+            let client = HTTPClient(HTTPClientConfiguration(caFile: path))
+            let error = await #expect(throws: HTTPClientError.self) {
+                _ = try await client.send(HTTPRequest(url: server.url))
+            }
+            #expect(error?.code == .tls)
+            try Data(contentsOf: URL(filePath: server.file("ca.pem"))).write(to: URL(filePath: path))
+            #expect(try await client.send(HTTPRequest(url: server.url)).status == 200)
+        }
+    }
+
     @Test("refuses a certificate for another name")
     func otherName() async throws {
         try await withTLSServer { server in

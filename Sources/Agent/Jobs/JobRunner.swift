@@ -13,6 +13,8 @@ struct JobRunner: Sendable {
     let log: Logger
     /// The agent's version.
     let version: String
+    /// What buffers may take.
+    let memory: MemoryBudget
     /// The newest desired jobs; also touched when one of the following two changes.
     let desired: Watched<[DesiredJob]>
     /// Jobs wait until what an earlier process left on the member is released.
@@ -90,7 +92,14 @@ struct JobRunner: Sendable {
             )
         )
         return JobExecution(
-            worker: JobWorker(engine: engine, client: client, redactor: redactor, running: running, version: version),
+            worker: JobWorker(
+                engine: engine,
+                client: client,
+                redactor: redactor,
+                running: running,
+                version: version,
+                memory: memory
+            ),
             logs: logs,
             desired: desired,
             isStopping: isStopping,

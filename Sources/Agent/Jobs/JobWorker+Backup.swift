@@ -10,7 +10,10 @@ extension JobWorker {
     func backUp(_ spec: BackupSpec) async throws -> JobOutcome {
         let summary = SnapshotSummary(backupStart: .now(), backupEnd: .now())
         let repository = try await openRepository()
-        let writer = repository.makeWriter(WriterOptions())
+        var options = WriterOptions()
+        options.packSize = min(options.packSize, memory.packSize)
+        options.uploads = min(options.uploads, memory.uploads)
+        let writer = repository.makeWriter(options)
         running.countUploads { Int64(clamping: writer.statistics.bytesUploaded) }
         // Without this the writer, and all its memory, would live as long as somebody holds the job.
         defer { running.stopCountingUploads() }

@@ -11,6 +11,8 @@ struct JobWorker: Sendable {
     let running: RunningJob
     /// The agent's version, for the snapshot.
     let version: String
+    /// What buffers may take.
+    let memory: MemoryBudget
 
     private var job: DesiredJob { running.job }
 

@@ -19,6 +19,7 @@ public struct AgentSettings: Sendable {
     ///   - environment: the process's environment.
     ///   - version: the agent's version.
     ///   - needsCoordinator: false for a look at the database alone, for which half of the settings don't matter.
+    ///   - memoryLimit: bytes that the process may take; nil without a limit.
     ///   - readFile: gives a file's text; nil when it isn't there.
     /// - Throws: `AgentError` with code `.invalidConfiguration`: which setting, what is wrong, what would be right.
     public init(
@@ -26,6 +27,7 @@ public struct AgentSettings: Sendable {
         environment: [String: String],
         version: String,
         needsCoordinator: Bool = true,
+        memoryLimit: Int? = AgentSettings.memoryLimit(),
         readFile: @escaping (String) throws -> String? = AgentSettings.read
     ) throws {
         let source = Source(flags: flags, environment: environment, readFile: readFile)
@@ -45,6 +47,8 @@ public struct AgentSettings: Sendable {
         if needsCoordinator { try configuration.validate() }
         try Self.checkEngine(source[.engine] ?? "")
         mongoDB = try Self.mongoDB(source)
+        configuration.memory = MemoryBudget(limit: memoryLimit)
+        mongoDB.memory = configuration.memory
         logLevel = try Self.logLevel(source[.logLevel] ?? "")
         secrets = [mongoDB.password?.value].compactMap(\.self) + Self.passwords(inURI: mongoDB.uri)
     }
@@ -87,6 +91,8 @@ public struct AgentSettings: Sendable {
             appName: "remora-agent",
             stateDirectory: source[.stateDir] ?? ""
         )
+        mongoDB.usernameFile = source[.usernameFile]
+        mongoDB.passwordFile = source[.passwordFile]
         if let host = source[.tlsAllowInvalidHostnames], host != "true", host != "false" {
             throw AgentError(.invalidConfiguration, "--tls-allow-invalid-hostnames is \"\(host)\": write true or false")
         }
@@ -107,6 +113,14 @@ public struct AgentSettings: Sendable {
         guard let at = authority.lastIndex(of: "@"), let colon = authority[..<at].firstIndex(of: ":") else { return [] }
         let password = String(authority[authority.index(after: colon)..<at])
         return password.isEmpty ? [] : [password]
+    }
+
+    /// The memory limit of the process's control group; nil when there is none, or none that can be read.
+    public static func memoryLimit() -> Int? { ControlGroup().memoryLimit }
+
+    /// The password as its file has it now: nothing that is said from here on may show it.
+    public func currentSecrets() -> [String] {
+        [mongoDB.current().password?.value].compactMap(\.self)
     }
 
     /// A file's text; nil when it isn't there.

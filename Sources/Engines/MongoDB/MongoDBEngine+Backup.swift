@@ -24,7 +24,17 @@ extension MongoDBEngine {
         let plan = try BackupPlan(spec, member)
         let cluster = try spec.cluster.map { try ClusterJob($0, member, self, context) }
         let cores = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-        let readers = spec.parallelism > 0 ? spec.parallelism : DumpRun.defaultReaders(cores: cores)
+        let wanted = spec.parallelism > 0 ? spec.parallelism : DumpRun.defaultReaders(cores: cores)
+        let memory = configuration.memory
+        let readers = memory.readers(wanted)
+        if memory.isReduced {
+            context.log(
+                .info,
+                "backup",
+                "the container's memory limit leaves \(memory.bytes >> 20) MiB for buffers: \(readers) of \(wanted) readers,"
+                    + " packs of \(memory.packSize >> 20) MiB"
+            )
+        }
         context.log(
             .info,
             "backup",
@@ -38,7 +48,7 @@ extension MongoDBEngine {
             context: context,
             member: member,
             plan: plan,
-            store: ChunkStore(writer, budget: ByteBudget(tuning.chunkBudgetPerCore * min(8, cores))),
+            store: ChunkStore(writer, budget: ByteBudget(memory.chunks(tuning.chunkBudgetPerCore * min(8, cores)))),
             progress: DumpProgress(context: context, writer: writer),
             chunkKey: try writer.repository.documentChunkKey,
             readers: readers,

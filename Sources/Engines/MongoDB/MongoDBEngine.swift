@@ -76,6 +76,8 @@ public final class MongoDBEngine: Sendable {
         var anonymous = configuration
         anonymous.username = nil
         anonymous.password = nil
+        anonymous.usernameFile = nil
+        anonymous.passwordFile = nil
         anonymous.authMechanism = nil
         anonymous.authSource = nil
         anonymous.uri = ConnectionString.withoutCredentials(configuration.uri)

@@ -80,6 +80,8 @@ final class EasyOptions: Sendable {
         } else if case .file(let path) = configuration.trust {
             setter.set(CURLOPT_CAPATH, nil)
             setter.set(CURLOPT_CAINFO, path)
+            // libcurl keeps what it has read for a day, by the file's name; the file is replaced before that.
+            setter.set(CURLOPT_CA_CACHE_TIMEOUT, 0)
         }
         if let certificate, let key {
             setter.set(CURLOPT_SSLCERT_BLOB, certificate)

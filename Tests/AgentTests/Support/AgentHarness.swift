@@ -47,6 +47,7 @@ struct AgentHarness: Sendable {
         coordinatorURL: String? = nil,
         redactor: Redactor = Redactor(),
         console: LineWriter? = nil,
+        onHealth: @escaping @Sendable (HealthReport) -> Void = { _ in },
         _ body: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {
         let console = try console ?? LineWriter(descriptor: consoleDescriptor())
@@ -71,7 +72,8 @@ struct AgentHarness: Sendable {
                 memberInterval: .milliseconds(20),
                 pace: .milliseconds(5),
                 leftoversRetry: .milliseconds(20)
-            )
+            ),
+            onHealth: onHealth
         )
         let service = ServiceGroupConfiguration.ServiceConfiguration(
             service: agent,

@@ -35,3 +35,13 @@ int remora_rename_new(const char *from, const char *to);
 ///
 /// Returns its process id, or -1 with `errno`. If the program can't be run, the child says why on `output` and returns 127.
 pid_t remora_spawn_bound(const char *program, char *const arguments[], char *const environment[], int output);
+
+/// Blocks SIGTERM, SIGINT and SIGCHLD for the calling thread, and gives a descriptor from which they are read instead:
+/// `signalfd`, which glibc's headers hide from Swift.
+///
+/// To be called before any other thread is there, because it would still take them. Returns -1 with `errno`. The
+/// descriptor doesn't block and is closed on exec.
+int remora_signal_descriptor(void);
+
+/// Reads one signal from that descriptor; 0 when there is none.
+int remora_next_signal(int descriptor);

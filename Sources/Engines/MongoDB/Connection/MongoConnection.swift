@@ -41,7 +41,7 @@ public final actor MongoConnection {
         }
     }
 
-    /// Prepares a connection; nothing is sent before the first command.
+    /// Prepares a connection with the credentials that their files have now; nothing is sent before the first command.
     ///
     /// - Parameters:
     ///   - configuration: How to reach and open the member.
@@ -54,6 +54,7 @@ public final actor MongoConnection {
         socketTimeoutMilliseconds: Int32? = nil
     ) throws(MongoError) {
         MongoLibrary.start
+        let configuration = configuration.current()
         var address = try ConnectionString(configuration.uri)
         if let host { address = address.replacingHost(host) }
         self.host = address.display

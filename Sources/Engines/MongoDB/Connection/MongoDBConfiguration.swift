@@ -51,6 +51,11 @@ public struct MongoDBConfiguration: Sendable, Hashable {
     public var username: String?
     /// Password of that user.
     public var password: Secret?
+    /// File with the user's name, read for every new connection so that it can be changed; `username` while it can't be
+    /// read.
+    public var usernameFile: String?
+    /// File with the password, likewise.
+    public var passwordFile: String?
     /// Database that knows the user; `admin` unless said otherwise.
     public var authSource: String?
     /// `SCRAM-SHA-1`, `SCRAM-SHA-256` or `MONGODB-X509`; nil lets client and server agree.
@@ -65,6 +70,8 @@ public struct MongoDBConfiguration: Sendable, Hashable {
     public var connectTimeoutMilliseconds: Int32
     /// Milliseconds to wait for the next byte of a reply.
     public var socketTimeoutMilliseconds: Int32
+    /// What the buffers of a job may take.
+    public var memory = MemoryBudget()
 
     /// Makes a configuration.
     public init(

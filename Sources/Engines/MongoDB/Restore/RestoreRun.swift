@@ -36,7 +36,9 @@ struct RestoreRun: Sendable {
     /// An index build answers when it is done.
     private static let indexTimeoutMilliseconds: Int32 = 24 * 60 * 60 * 1000
 
-    private var streams: Int { spec.parallelism > 0 ? min(spec.parallelism, 32) : Self.defaultStreams }
+    private var streams: Int {
+        configuration.memory.streams(spec.parallelism > 0 ? min(spec.parallelism, 32) : Self.defaultStreams)
+    }
 
     /// What is known before anything is written.
     private struct Preparation {
