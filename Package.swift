@@ -161,7 +161,10 @@ let package = Package(
         ),
         tests("InjectorTests", ["Injector", "Kubernetes", "BackupModel", "PodFuzz", "TestSupport"]),
         tests("FakeAPIServerTests", ["FakeAPIServer", "Kubernetes", "HTTPClient", "TestSupport", yaml]),
-        tests("EnginesTests", ["Engines", "BSON", "BackupModel", "Repository", "ObjectStorage", "TestSupport"]),
+        tests(
+            "EnginesTests",
+            ["Engines", "BSON", "BackupModel", "Repository", "ObjectStorage", "CPlatform", "TestSupport"]
+        ),
         tests(
             "AgentTests",
             [

@@ -14,6 +14,15 @@ public struct BSONDocumentArray: ~Copyable, ~Escapable {
         self.end = start + length - 1
     }
 
+    /// Goes on with a walk over the same array behind a document that ended at `place`.
+    @inlinable
+    public mutating func skip(to place: Int) throws(BSONError) {
+        guard place >= offset, place <= end else {
+            throw BSONError(.unexpectedValue, "a walk can't go on outside its array", offset: place)
+        }
+        offset = place
+    }
+
     /// Place of the next document, or nil at the end; its own length and terminator have been checked.
     @inlinable
     @_lifetime(self: copy self)

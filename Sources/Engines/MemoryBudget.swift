@@ -41,8 +41,8 @@ public struct MemoryBudget: Sendable, Hashable {
         isReduced ? max(1, min(wanted, bytes / (48 << 20))) : wanted
     }
 
-    /// Bytes of chunks that wait to be stored; the largest chunk always fits.
-    func chunks(_ wanted: Int) -> Int {
-        isReduced ? min(wanted, max(8 << 20, bytes / 4)) : wanted
+    /// Chunks that are stored at once, each with up to 4 MiB compressed and as much sealed beside it.
+    func storing(_ wanted: Int) -> Int {
+        isReduced ? max(1, min(wanted, bytes / (24 << 20))) : wanted
     }
 }

@@ -118,6 +118,26 @@ struct BSONSequenceTests {
         }
     }
 
+    @Test("a walk over a batch goes on where another one stopped, and nowhere outside the batch")
+    func resumedBatch() throws {
+        let bytes = (["0": ["a": 1], "1": ["a": 2], "2": ["a": 3]] as BSONDocument).bytes
+        var first = try BSONDocumentArray(bytes.span.bytes)
+        let place = try #require(try first.next()).upperBound
+        var second = try BSONDocumentArray(bytes.span.bytes)
+        try second.skip(to: place)
+        var values: [BSONValue?] = []
+        while let range = try second.next() {
+            values.append(try BSONDocument(copying: bytes.span.bytes, range)["a"])
+        }
+        #expect(values == [.int32(2), .int32(3)])
+        for place in [0, 3, bytes.count, Int.max] {
+            #expect(throws: BSONError.self) {
+                var walk = try BSONDocumentArray(bytes.span.bytes)
+                try walk.skip(to: place)
+            }
+        }
+    }
+
     @Test("the _id is found first, later and not at all")
     func identifier() throws {
         let documents: [(BSONDocument, BSONType?)] = [

@@ -48,7 +48,7 @@ extension MongoDBEngine {
             context: context,
             member: member,
             plan: plan,
-            store: ChunkStore(writer, budget: ByteBudget(memory.chunks(tuning.chunkBudgetPerCore * min(8, cores)))),
+            store: ChunkStore(writer, cores: memory.storing(min(8, cores))),
             progress: DumpProgress(context: context, writer: writer),
             chunkKey: try writer.repository.documentChunkKey,
             readers: readers,

@@ -52,7 +52,7 @@ public final class SnapshotWriter: Sendable {
     ///
     /// - Throws: the error that ended this writer, now or before; or `CancellationError` while it waits.
     @concurrent
-    public func store(_ plaintext: [UInt8], as type: BlobType) async throws -> StoredBlob {
+    public func store<Bytes: BlobBytes>(_ plaintext: Bytes, as type: BlobType) async throws -> StoredBlob {
         try uploader.throwIfFailed()
         let id = try failing { try hash(plaintext) }
         let key = Claims.Key(id: id, type: type)
@@ -143,8 +143,8 @@ public final class SnapshotWriter: Sendable {
         }
     }
 
-    private func hash(_ plaintext: [UInt8]) throws -> BlobID {
-        guard !plaintext.isEmpty, plaintext.count < 1 << 31 else {
+    private func hash(_ plaintext: some BlobBytes) throws -> BlobID {
+        guard plaintext.count > 0, plaintext.count < 1 << 31 else {
             throw RepositoryError(
                 .invalidArgument,
                 "can't store a blob of \(plaintext.count) bytes: 1 byte to 2 GiB go"
@@ -154,7 +154,7 @@ public final class SnapshotWriter: Sendable {
     }
 
     /// Compresses and seals in the caller's task, appends to the shared pack, and closes that when it is full.
-    private func place(_ plaintext: [UInt8], _ key: Claims.Key) throws -> Int {
+    private func place(_ plaintext: some BlobBytes, _ key: Claims.Key) throws -> Int {
         try contexts.withContext { context in
             try plaintext.withUnsafeBytes { plain in
                 let room = context.sealed.reserve(plain.count + CryptoContext.overhead)

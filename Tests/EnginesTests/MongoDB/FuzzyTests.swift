@@ -118,7 +118,7 @@ struct FuzzyTests {
         let context = BackupContext()
         let dump = OplogDump(
             engine: engine,
-            store: ChunkStore(writer, budget: ByteBudget(1 << 20)),
+            store: ChunkStore(writer, cores: 2),
             progress: DumpProgress(context: context, writer: writer),
             context: context,
             chunkKey: try rig.repository.documentChunkKey,

@@ -18,12 +18,15 @@ public struct MongoBatch: Sendable {
     /// Bytes of the whole reply.
     public let byteCount: Int
 
-    /// Calls `body` with the reply's bytes and a walk over its documents.
+    /// Calls `body` with the reply's bytes and a walk over its documents, from the first one or from behind the one that
+    /// ends at `place`.
     public func withDocuments<Failure: Error>(
+        from place: Int? = nil,
         _ body: (RawSpan, inout BSONDocumentArray) throws(Failure) -> Void
     ) throws -> Void {
         try reply.withBytes { (span: RawSpan) throws in
             var documents = try BSONDocumentArray(span, at: arrayOffset)
+            if let place { try documents.skip(to: place) }
             try body(span, &documents)
         }
     }

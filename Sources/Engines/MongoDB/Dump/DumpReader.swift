@@ -66,7 +66,8 @@ struct DumpReader {
             chunker: DocumentChunker(key: chunkKey, namespace: job.source.description),
             startSeam: job.startSeam,
             boundary: job.end,
-            endSeam: job.endSeam
+            endSeam: job.endSeam,
+            pool: store.pool
         )
         var connection = connection
         let (_, chunks) = try await store.storing { put in
@@ -79,7 +80,7 @@ struct DumpReader {
                     switch position.endCursor() {
                     case .boundary: scan.passBoundary()
                     case .more: continue
-                    case .collection: for chunk in try scan.finish() { try await put(chunk) }
+                    case .collection: if let chunk = try scan.finish() { try await put(chunk) }
                     }
                 } catch let error as MongoError {
                     try Task.checkCancellation()
@@ -90,7 +91,7 @@ struct DumpReader {
                         throw RecordsRefused(reason: "\(error)")
                     }
                     if try await isOver(error, job) {
-                        for chunk in try scan.finish() { try await put(chunk) }
+                        if let chunk = try scan.finish() { try await put(chunk) }
                         break
                     }
                     guard retries < engine.tuning.cursorRetries, Self.isPassing(error) else {
@@ -158,7 +159,7 @@ struct DumpReader {
         }
     }
 
-    /// Hands one batch to the scan and its chunks to the store; returns how many documents it had.
+    /// Hands one batch to the scan and its chunks, one by one, to the store; returns how many documents it had.
     private func take(
         _ batch: MongoBatch,
         _ job: Job,
@@ -167,14 +168,13 @@ struct DumpReader {
         _ put: (FilledChunk) async throws -> Void
     ) async throws -> Int {
         let before = scan.seen
-        let chunks: [FilledChunk]
+        var place = BatchPlace()
         do {
-            chunks = try scan.take(batch)
+            while let chunk = try scan.take(batch, from: &place) { try await put(chunk) }
             try position.pass(token: batch.resumeToken, last: job.order == .identifiers ? scan.lastSeen : nil)
         } catch let error as BSONError {
             throw MongoError(.badReply, "\(job.source) holds a document that can't be read: \(error)")
         }
-        for chunk in chunks { try await put(chunk) }
         let count = scan.seen - before
         progress.add("dump \(job.source)", bytes: Int64(batch.byteCount), documents: Int64(count))
         return count

@@ -2,8 +2,23 @@ import BSON
 
 /// One chunk that a reader has filled: whole documents.
 struct FilledChunk: Sendable {
-    var bytes: [UInt8]
-    var documents: Int
+    let memory: ChunkMemory
+    let crc: UInt64
+
+    /// Takes the memory over: nothing may be appended any more.
+    init(_ memory: ChunkMemory) {
+        self.memory = memory
+        crc = memory.checksum().value
+    }
+}
+
+/// How far a batch has been taken: a scan gives back one chunk at a time, so that few of them lie in memory.
+struct BatchPlace: Sendable {
+    fileprivate var isBegun = false
+    /// The partition's boundary is in this batch.
+    fileprivate var reaches = false
+    /// The last document that was seen.
+    fileprivate var last: Range<Int>?
 }
 
 /// Cuts a stream of batches into chunks and finds where this partition begins and ends.
@@ -24,9 +39,11 @@ struct DumpScan {
     private var passedOver: [UInt8]?
     /// The `_id` element of the last document of the last batch.
     private(set) var lastSeen: [UInt8]?
-    private var buffer: [UInt8] = []
+    private let pool: ChunkPool
+    /// The chunk that is being filled.
+    private var memory: ChunkMemory?
     private var bufferedDocuments = 0
-    /// Where the newest document begins in the buffer.
+    /// Where the newest document begins in the memory.
     private var lastStart = 0
     /// Nothing more belongs to this partition.
     private(set) var isFinished = false
@@ -44,7 +61,15 @@ struct DumpScan {
     ///   - startSeam: Where the partition before ends; nil at the start of the collection.
     ///   - boundary: Where the partition ends: behind the first strong document beyond it.
     ///   - endSeam: Where the next one begins; nil at the end of the collection.
-    init(chunker: DocumentChunker, startSeam: DumpSeam?, boundary: PartitionBoundary?, endSeam: DumpSeam?) {
+    ///   - pool: Memory for chunks.
+    init(
+        chunker: DocumentChunker,
+        startSeam: DumpSeam?,
+        boundary: PartitionBoundary?,
+        endSeam: DumpSeam?,
+        pool: ChunkPool
+    ) {
+        self.pool = pool
         self.chunker = chunker
         self.startSeam = startSeam
         self.boundary = boundary
@@ -52,30 +77,33 @@ struct DumpScan {
         isSkipping = startSeam != nil
     }
 
-    /// Takes one batch and returns the chunks that it completed.
+    /// Goes on with one batch up to the end of a chunk, which it returns, or to its own end; then it returns nil.
     ///
     /// - Throws: `BSONError` for bytes that are no documents, `PartitionsDisagree`.
-    mutating func take(_ batch: MongoBatch) throws -> [FilledChunk] {
-        // Only the batch that holds the boundary is searched for it.
-        var reaches = false
-        if case .record(let place, _, _)? = boundary, !isBeyondBoundary {
-            guard let token = batch.resumeToken else { throw PartitionsDisagree() }
-            if let position = RecordPosition(token) { reaches = position >= place }
-        }
-        lastSeen = nil
-        var chunks: [FilledChunk] = []
-        try batch.withDocuments { span, walk in
-            var last: Int?
-            while !isFinished, let range = try walk.next() {
-                try take(span, range, reaches: reaches, &chunks)
-                last = range.lowerBound
+    mutating func take(_ batch: MongoBatch, from place: inout BatchPlace) throws -> FilledChunk? {
+        if !place.isBegun {
+            place.isBegun = true
+            lastSeen = nil
+            // Only the batch that holds the boundary is searched for it.
+            if case .record(let end, _, _)? = boundary, !isBeyondBoundary {
+                guard let token = batch.resumeToken else { throw PartitionsDisagree() }
+                if let position = RecordPosition(token) { place.reaches = position >= end }
             }
-            if let last, let element = try BSONView.idElement(span, documentAt: last) {
+        }
+        var chunk: FilledChunk?
+        try batch.withDocuments(from: place.last?.upperBound) { span, walk in
+            while chunk == nil, !isFinished, let range = try walk.next() {
+                chunk = try take(span, range, reaches: place.reaches)
+                place.last = range
+            }
+            if chunk == nil, let last = place.last,
+                let element = try BSONView.idElement(span, documentAt: last.lowerBound)
+            {
                 lastSeen = BSONDocument.copy(span, element.key.lowerBound - 1..<element.value.upperBound)
             }
         }
-        if reaches, !isBeyondBoundary { throw PartitionsDisagree() }
-        return chunks
+        if chunk == nil, place.reaches, !isBeyondBoundary { throw PartitionsDisagree() }
+        return chunk
     }
 
     /// What comes now lies beyond the boundary.
@@ -85,31 +113,30 @@ struct DumpScan {
     mutating func passOver(_ identity: [UInt8]?) { passedOver = identity }
 
     /// Called when the collection has no more documents.
-    mutating func finish() throws -> [FilledChunk] {
-        guard !isFinished else { return [] }
+    ///
+    /// - Returns: The last chunk, if there is one.
+    mutating func finish() throws -> FilledChunk? {
+        guard !isFinished else { return nil }
         isFinished = true
         if boundary != nil, !isBeyondBoundary { throw PartitionsDisagree() }
         if isSkipping { try startSeam?.agree(.end) }
         try endSeam?.agree(.end)
-        var chunks: [FilledChunk] = []
-        if !buffer.isEmpty { try cut(&chunks) }
-        return chunks
+        return try cut()
     }
 
     @inline(__always)
     private mutating func take(
         _ span: RawSpan,
         _ range: Range<Int>,
-        reaches: Bool,
-        _ chunks: inout [FilledChunk]
-    ) throws {
+        reaches: Bool
+    ) throws -> FilledChunk? {
         seen += 1
         let element = try BSONView.idElement(span, documentAt: range.lowerBound)
         // Without an `_id` (only possible in odd old collections) the whole document stands for itself.
         let identity = element.map { $0.key.lowerBound - 1..<$0.value.upperBound } ?? range
         if let known = passedOver {
             passedOver = nil
-            if BSONDocument.copy(span, identity) == known { return }
+            if BSONDocument.copy(span, identity) == known { return nil }
         }
         let end = chunker.end(span, identity: identity, documentLength: range.count)
         let wasBeyond = isBeyondBoundary
@@ -117,7 +144,7 @@ struct DumpScan {
             isBeyondBoundary = Self.matches(span, element, known)
         }
         if isSkipping {
-            guard case .strong = end else { return }
+            guard case .strong = end else { return nil }
             let place = DumpSeam.Place.document(BSONDocument.copy(span, identity))
             try startSeam?.agree(place)
             isSkipping = false
@@ -125,17 +152,20 @@ struct DumpScan {
                 try endSeam?.agree(place)
                 isFinished = true
             }
-            return
+            return nil
         }
-        lastStart = buffer.count
-        span.extracting(range).withUnsafeBytes { buffer.append(contentsOf: $0) }
+        let memory = self.memory ?? pool.take()
+        self.memory = memory
+        lastStart = memory.count
+        span.extracting(range).withUnsafeBytes { memory.append($0) }
         bufferedDocuments += 1
         if documents == 0, bufferedDocuments == 1, element != nil { firstIdentity = BSONDocument.copy(span, identity) }
-        if DocumentChunker.isCut(size: buffer.count, end) { try cut(&chunks) }
+        let chunk = DocumentChunker.isCut(size: memory.count, end) ? try cut() : nil
         if wasBeyond, endSeam != nil, case .strong = end {
             try endSeam?.agree(.document(BSONDocument.copy(span, identity)))
             isFinished = true
         }
+        return chunk
     }
 
     private static func matches(_ span: RawSpan, _ element: BSONElement, _ identity: [UInt8]) -> Bool {
@@ -143,14 +173,16 @@ struct DumpScan {
         return span.extracting(element.value).withUnsafeBytes { $0.elementsEqual(identity.dropFirst()) }
     }
 
-    private mutating func cut(_ chunks: inout [FilledChunk]) throws {
-        let element = try BSONView.idElement(buffer.span.bytes, documentAt: lastStart)
-        lastIdentity = element.map { BSONDocument.copy(buffer.span.bytes, $0.key.lowerBound - 1..<$0.value.upperBound) }
+    /// The chunk that has been filled; nil when nothing is in it.
+    private mutating func cut() throws -> FilledChunk? {
+        guard let memory = memory.take() else { return nil }
+        lastIdentity = try memory.withBytes { span in
+            let element = try BSONView.idElement(span, documentAt: lastStart)
+            return element.map { BSONDocument.copy(span, $0.key.lowerBound - 1..<$0.value.upperBound) }
+        }
         documents += Int64(bufferedDocuments)
-        bytes += Int64(buffer.count)
-        chunks.append(FilledChunk(bytes: buffer, documents: bufferedDocuments))
-        buffer = []
-        buffer.reserveCapacity(DocumentChunker.target + DocumentChunker.target / 2)
+        bytes += Int64(memory.count)
         bufferedDocuments = 0
+        return FilledChunk(memory)
     }
 }

@@ -123,7 +123,7 @@ struct OplogDump: Sendable {
             var inspection =
                 stored?.inspection
                 ?? OplogInspection(from: start, applied: position.applied.time, layout: position.layout)
-            var buffer: [UInt8] = []
+            var memory: ChunkMemory?
             var batch = try await connection.open(
                 "local",
                 [
@@ -133,23 +133,31 @@ struct OplogDump: Sendable {
             )
             while true {
                 try Task.checkCancellation()
-                var filled: [FilledChunk] = []
-                try batch.withDocuments { span, walk in
-                    while let range = try walk.next() {
-                        guard let identity = try inspection.inspect(span, range) else { continue }
-                        span.extracting(range).withUnsafeBytes { buffer.append(contentsOf: $0) }
-                        let effect = chunker.end(span, identity: identity, documentLength: range.count)
-                        guard DocumentChunker.isCut(size: buffer.count, effect) else { continue }
-                        filled.append(FilledChunk(bytes: buffer, documents: 0))
-                        buffer = []
+                // One chunk at a time, so that few of them lie in memory.
+                var place: Int?
+                repeat {
+                    var filled: FilledChunk?
+                    try batch.withDocuments(from: place) { span, walk in
+                        place = nil
+                        while filled == nil, let range = try walk.next() {
+                            guard let identity = try inspection.inspect(span, range) else { continue }
+                            let chunk = memory ?? store.pool.take()
+                            memory = chunk
+                            span.extracting(range).withUnsafeBytes { chunk.append($0) }
+                            let effect = chunker.end(span, identity: identity, documentLength: range.count)
+                            guard DocumentChunker.isCut(size: chunk.count, effect) else { continue }
+                            filled = FilledChunk(chunk)
+                            memory = nil
+                            place = range.upperBound
+                        }
                     }
-                }
-                for chunk in filled { try await put(chunk) }
+                    if let filled { try await put(filled) }
+                } while place != nil
                 progress.add("oplog", bytes: 0, documents: 0)
                 if batch.cursorID == 0 { break }
                 batch = try await connection.next(after: batch, batchSize: 10_000)
             }
-            if !buffer.isEmpty { try await put(FilledChunk(bytes: buffer, documents: 0)) }
+            if let memory { try await put(FilledChunk(memory)) }
             return inspection
         }
         guard let last = inspection.last, inspection.first == start else {
@@ -224,8 +232,7 @@ struct OplogDump: Sendable {
         }
         guard let final = commits.last?.time else { return }
         let bytes = commits.flatMap(\.bytes)
-        let (_, chunks) = try await store.storing { try await $0(FilledChunk(bytes: bytes, documents: 0)) }
-        slice.chunks += chunks
+        slice.chunks += try await store.stored(bytes)
         slice.lateCommits = (Int64(commits.count), final)
     }
 }
