@@ -126,7 +126,7 @@ struct WebhookTests {
                 #expect(answer?[path: "auditAnnotations", "result"] == "injected")
             }
             #expect(webhook.server.counters.values.outcomes[.injected] == 3)
-            #expect(webhook.server.counters.values.durations.reduce(0, +) == 4, "its own question is one of them")
+            #expect(webhook.server.counters.values.durations.reduce(0, +) > 3, "its own questions are among them")
             await #expect { _ = try await webhook.ask(webhook.client(name: "evil.example")) } throws: { error in
                 (error as? HTTPClientError)?.code == .tls
             }
