@@ -55,6 +55,11 @@ struct LeaderTerm: Sendable {
                 queue: queue,
                 logger: logger
             )
+            await core.conductor.perform { conductor in
+                conductor.expectedAgents = { target in
+                    Set(caches.pods(of: target).filter { $0.isInjected && !$0.isBeingDeleted }.map(\.uid))
+                }
+            }
             await reconciler.begin()
             try await core.conductor.start()
             conducts(core.conductor)

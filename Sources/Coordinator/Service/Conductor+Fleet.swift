@@ -196,6 +196,9 @@ extension Conductor {
     /// Whether all agents that may come back after a start have done so, or have had the time.
     func isSettled(_ target: ResourceKey, _ now: Timestamp) -> Bool {
         if now >= identity.startedAt.adding(milliseconds: Self.settleMs) { return true }
+        if let expected = expectedAgents?(target), !expected.isEmpty {
+            return expected.allSatisfy { fleet[$0].map { $0.isHeard && $0.record.memberSeen != nil } ?? false }
+        }
         let known = fleet(of: target).filter { !$0.record.isGone }
         return !known.isEmpty && known.allSatisfy { $0.isHeard && $0.record.memberSeen != nil }
     }

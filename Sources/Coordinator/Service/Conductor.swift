@@ -58,6 +58,8 @@ actor Conductor {
     var volatileSavedAt: [ResourceKey: Timestamp] = [:]
     /// Namespaces that are being deleted: nobody tidies up in storage for their sessions any more.
     var endingNamespaces: Set<String> = []
+    /// Uids of the pods that should have an agent, where somebody knows: cluster mode.
+    var expectedAgents: (@Sendable (ResourceKey) -> Set<String>)?
     /// Why objects that ask for a session get none yet, by kind and name.
     var declaredProblems: [ResourceKey: String] = [:]
 
