@@ -57,7 +57,7 @@ public final class CertificateKeeper: Sendable {
     /// the first look.
     public var bundle: String { state.withLock { $0.bundle } }
 
-    /// Fingerprints of what is in ``bundle``, the one that signs last among the new ones; empty for files.
+    /// Fingerprints of the authorities in ``bundle``, in its order; empty for files.
     public var fingerprints: [String] { state.withLock { $0.authorities?.fingerprints ?? [] } }
 
     /// Until when the certificate in use is good, in seconds since 1970.

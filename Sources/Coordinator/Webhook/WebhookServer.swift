@@ -139,16 +139,22 @@ public final class WebhookServer: Service {
     /// Renews the certificate, and proves every one that is served.
     private func watch() async {
         var proven = 0
+        var pause = Duration.milliseconds(50)
         while !Task.isCancelled {
             let generation = certificates.serving.generation
-            if proven != generation || !isProven.withLock(\.self) {
-                if await prove() { proven = generation }
+            if proven != generation {
+                let isGood = await prove()
+                isProven.withLock { $0 = isGood }
+                if isGood { proven = generation }
+                // The server begins at the same time as the first question: soon again, then ever more seldom.
+                pause = isGood ? CertificateKeeper.interval : min(pause * 2, CertificateKeeper.interval)
             }
             // Cancelled means that the server ends.
-            try? await Task.sleep(for: isProven.withLock(\.self) ? CertificateKeeper.interval : .milliseconds(200))
+            try? await Task.sleep(for: pause)
             do {
                 try await certificates.refresh()
             } catch {
+                if Task.isCancelled { return }
                 logger.error("the webhook's certificate could not be looked at, the one from before stays: \(error)")
             }
         }
@@ -162,11 +168,9 @@ public final class WebhookServer: Service {
         )
         do {
             try await test.run()
-            isProven.withLock { $0 = true }
             return true
         } catch {
-            if !Task.isCancelled { logger.error("the webhook isn't ready: \(error)") }
-            isProven.withLock { $0 = false }
+            if !Task.isCancelled { logger.warning("the webhook isn't ready yet: \(error)") }
             return false
         }
     }
