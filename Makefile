@@ -1,5 +1,5 @@
 # Thin: each target is a line or two that a person could type. `make demo` and `make test` need nothing before them.
-.PHONY: demo manifests check-manifests test unit simulate end-to-end build release bench bench-cluster bench-fleet bench-webhook deps format lint clean fuzz
+.PHONY: demo manifests check-manifests test unit simulate end-to-end build release images bench bench-cluster bench-fleet bench-webhook deps format lint clean fuzz
 
 # A real replica set, backed up beside its members, destroyed, restored, proven equal. KEEP=1 leaves it running.
 demo: deps release
@@ -24,7 +24,9 @@ simulate:
 	swift run -c release --package-path Tests/Simulation simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) \
 		$(if $(BREAK),--break $(BREAK))
 
-end-to-end:
+# A real pod is among them where containers can be made; its images need a release build (docs/how-to/build-images.md).
+has_containers := $(and $(shell command -v buildah),$(shell command -v podman),$(shell command -v mmdebstrap))
+end-to-end: $(if $(has_containers),release)
 	swift test --skip-build --filter '^EndToEnd\.' --no-parallel
 
 # Random pods through the injector, PODS of them; what breaks a rule is printed with its seed, and SEED=n looks at that one.
@@ -36,10 +38,17 @@ fuzz:
 build:
 	swift build --build-tests --explicit-target-dependency-import-check error
 
-# Beside remora: kubectl-remora and kubectl_complete-remora (docs/how-to/use-kubectl-plugin.md).
+# With Swift's own libraries inside: what runs here runs where no Swift is, as in the images. Nobody loads anything into
+# these programs: without a table of their symbols they are 4 MB smaller. Beside remora: kubectl-remora and
+# kubectl_complete-remora (docs/how-to/use-kubectl-plugin.md).
 release:
-	swift build -c release
+	swift build -c release --static-swift-stdlib -Xlinker --no-export-dynamic
 	@./.ci/plugin .build/release
+
+# Images of agent and coordinator, by buildah (.ci/deps-containers installs it); see docs/how-to/build-images.md.
+# BASE=debian:bookworm-slim where that can be pulled; else a base image is made here.
+images: release
+	@BASE=$(BASE) .ci/images .build/release
 
 # Speed and memory against the floors and against restic, as ratios of one run (DOCUMENTS=1000000), then the fleet.
 bench: deps release

@@ -25,8 +25,13 @@ func library(_ name: String, _ dependencies: [Target.Dependency], path: String? 
     .target(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
 }
 
-func program(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
-    .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
+func program(
+    _ name: String,
+    _ dependencies: [Target.Dependency],
+    path: String? = nil,
+    exclude: [String] = []
+) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: path, exclude: exclude, swiftSettings: settings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -94,15 +99,17 @@ let package = Package(
         program(
             "remora-agent",
             ["Agent", "Engines", "BackupModel", "CPlatform", logging, lifecycle, signals, arguments],
-            path: "agent"
+            path: "agent",
+            exclude: ["Containerfile"]
         ),
         program(
             "remora-coordinator",
             [
-                "Coordinator", "Injector", "BackupModel", "Kubernetes", "KubernetesConfiguration", logging, lifecycle,
-                signals, arguments,
+                "Coordinator", "RemoraCLI", "Injector", "BackupModel", "Kubernetes", "KubernetesConfiguration", logging,
+                lifecycle, signals, arguments,
             ],
-            path: "coordinator"
+            path: "coordinator",
+            exclude: ["Containerfile"]
         ),
         library(
             "RemoraCLI",
@@ -186,7 +193,7 @@ let package = Package(
                 "TestSupport", arguments,
             ]
         ),
-        tests("EndToEnd", ["TestSupport", "FakeAPIServer", "Kubernetes"]),
+        tests("EndToEnd", ["TestSupport", "FakeAPIServer", "Injector", "Kubernetes"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -11,8 +11,7 @@ import UnixSignals
 @main
 struct AgentMain {
     static func main() async {
-        // Replies of many megabytes come again and again; a core dump would hold passwords.
-        remora_tune_allocator()
+        // It would hold passwords.
         Process.forbidCoreDumps()
         let environment = Process.environment()
         let link = SupervisorLink.inherited()
@@ -60,6 +59,8 @@ struct AgentMain {
     }
 
     private static func work(_ words: [String], _ environment: [String: String], _ link: SupervisorLink?) async {
+        // Replies of many megabytes come again and again.
+        remora_tune_allocator()
         let arguments = parse(AgentArguments.self, words, link)
         do {
             let settings = try AgentSettings(

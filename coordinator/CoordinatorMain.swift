@@ -9,7 +9,6 @@ import ServiceLifecycle
 import UnixSignals
 
 /// `remora-coordinator`: parse, wire, run.
-@main
 struct CoordinatorMain: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "remora-coordinator",
