@@ -42,17 +42,9 @@ struct SupervisorTests {
         }
 
         /// The worker's process id; nil while there is none.
-        func worker() throws -> pid_t? {
+        func worker() -> pid_t? {
             guard let supervisor = agent.process?.pid else { return nil }
-            for name in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
-                // A process may end while it is looked at.
-                guard let pid = pid_t(name),
-                    let stat = try? String(contentsOfFile: "/proc/\(name)/stat", encoding: .utf8)
-                else { continue }
-                let fields = stat.split(separator: ")").last?.split(separator: " ") ?? []
-                if fields.count > 1, fields[1] == "\(supervisor)", fields[0] != "Z" { return pid }
-            }
-            return nil
+            return ChildProcesses.of(supervisor).first
         }
     }
 
@@ -63,10 +55,10 @@ struct SupervisorTests {
             try await rig.agent.launch()
             try await rig.waitUntilHealthy()
             let supervisor = try #require(rig.agent.process?.pid)
-            let first = try #require(try rig.worker())
+            let first = try #require(rig.worker())
             kill(first, SIGKILL)
             let second = try await eventually("another worker runs", within: .seconds(30)) {
-                try rig.worker().flatMap { $0 == first ? nil : $0 }
+                rig.worker().flatMap { $0 == first ? nil : $0 }
             }
             try await rig.waitUntilHealthy()
             #expect(rig.agent.process?.pid == supervisor && rig.agent.isRunning)
@@ -126,11 +118,11 @@ struct SupervisorTests {
             let rig = try Rig(directory)
             try await rig.agent.launch()
             try await rig.waitUntilHealthy()
-            let worker = try #require(try rig.worker())
+            let worker = try #require(rig.worker())
             await rig.agent.kill()
             try await rig.agent.launch()
             try await rig.waitUntilHealthy()
-            #expect(try rig.worker() != worker)
+            #expect(rig.worker() != worker)
             #expect(kill(worker, 0) == -1)
             await rig.agent.stop(grace: .seconds(30))
         }
