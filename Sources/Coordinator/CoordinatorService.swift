@@ -154,14 +154,7 @@ public final class CoordinatorService: Service {
         )
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
-                do {
-                    try await application.run()
-                } catch {
-                    throw CoordinatorError(
-                        .unavailable,
-                        "can't serve on \(self.configuration.listen): \(error); is another coordinator running there?"
-                    )
-                }
+                try await CoordinatorServer.run(application, on: self.configuration.listen)
                 return true
             }
             if let webhook {

@@ -100,7 +100,7 @@ extension Kubeconfig {
         }
         guard let file = entry.fields.text(field) else { return nil }
         do {
-            return try SmallFile.read(Self.path(file, from: entry.directory))
+            return try SmallFile.kubeconfig(Self.path(file, from: entry.directory))
         } catch {
             throw failure("\(field) of the \(label): \(error.message)")
         }

@@ -89,7 +89,7 @@ public struct Kubeconfig: Sendable {
         let paths = self.paths(path, environment)
         var merged: Kubeconfig?
         for candidate in paths where path != nil || SmallFile.exists(candidate) {
-            let bytes = try SmallFile.read(candidate)
+            let bytes = try SmallFile.kubeconfig(candidate)
             guard let text = String(validating: bytes, as: UTF8.self) else {
                 throw KubernetesError(.configuration, "cannot use the kubeconfig \(candidate): it is not UTF-8")
             }

@@ -17,32 +17,21 @@ struct SessionTokens: Sendable {
 
     /// A token that is valid until `expires` (Unix seconds).
     func make(_ payload: Payload) throws -> String {
-        let body = Self.base64url(try WireJSON.encode(payload))
-        return "\(body).\(Self.base64url(Digest.hmac(key: key, Array(body.utf8))))"
+        let body = Base64URL.text(try WireJSON.encode(payload))
+        return "\(body).\(Base64URL.text(Digest.hmac(key: key, Array(body.utf8))))"
     }
 
     /// What a token says, if we made it and it is still valid.
     func check(_ token: String, now: Timestamp) -> Payload? {
         let parts = token.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 2, token.utf8.count <= 4096,
-            let signature = Self.bytes(base64url: String(parts[1])),
+            let signature = Base64URL.bytes(parts[1]),
             Digest.equal(signature, Digest.hmac(key: key, Array(parts[0].utf8))),
-            let body = Self.bytes(base64url: String(parts[0])),
+            let body = Base64URL.bytes(parts[0]),
             // We signed it, so it can be read unless an older version made it: then the agent registers again.
             let payload = try? WireJSON.decode(Payload.self, from: body),
             payload.expires * 1000 > now.unixMs
         else { return nil }
         return payload
-    }
-
-    private static func base64url(_ bytes: [UInt8]) -> String {
-        Data(bytes).base64EncodedString().replacingOccurrences(of: "+", with: "-")
-            .replacingOccurrences(of: "/", with: "_").replacingOccurrences(of: "=", with: "")
-    }
-
-    private static func bytes(base64url text: String) -> [UInt8]? {
-        var text = text.replacingOccurrences(of: "-", with: "+").replacingOccurrences(of: "_", with: "/")
-        text += String(repeating: "=", count: (4 - text.count % 4) % 4)
-        return Data(base64Encoded: text).map { [UInt8]($0) }
     }
 }

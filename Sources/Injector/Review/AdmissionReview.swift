@@ -1,3 +1,4 @@
+import FoundationEssentials
 public import Kubernetes
 
 /// A question of the API server: may this object be, and how (admission.k8s.io/v1).
@@ -76,7 +77,7 @@ public struct AdmissionAnswer: Sendable, Hashable {
             response["status"] = ["code": 400, "message": .string(denial), "reason": "BadRequest"]
         } else if !patch.isEmpty {
             response["patchType"] = "JSONPatch"
-            response["patch"] = .string(Base64.encode(patch.tree.bytes))
+            response["patch"] = .string(Data(patch.tree.bytes).base64EncodedString())
         }
         if !warnings.isEmpty { response["warnings"] = .array(warnings.map { .string($0) }) }
         if !audit.isEmpty { response["auditAnnotations"] = .object(audit.mapValues { .string($0) }) }

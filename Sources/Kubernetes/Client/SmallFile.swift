@@ -9,9 +9,9 @@ struct FileStamp: Hashable {
 }
 
 /// Reads the small files that tokens and certificates are kept in.
-enum SmallFile {
-    /// Nothing that belongs into such a file is larger.
-    private static let largest = 4 << 20
+package enum SmallFile {
+    /// Nothing that belongs into the file of a token or an authority is larger.
+    package static let largest = 4 << 20
 
     static func stamp(_ path: String) -> FileStamp? {
         var status = Glibc.stat()
@@ -24,8 +24,8 @@ enum SmallFile {
         )
     }
 
-    /// The whole file.
-    static func read(_ path: String) throws(KubernetesError) -> [UInt8] {
+    /// The whole file; one of more than `largest` bytes is refused.
+    package static func read(_ path: String, largest: Int = SmallFile.largest) throws(KubernetesError) -> [UInt8] {
         guard let file = fopen(path, "re") else { throw failure(path, String(cString: strerror(errno))) }
         defer { fclose(file) }
         var bytes: [UInt8] = []
@@ -36,7 +36,7 @@ enum SmallFile {
             bytes += buffer[..<count]
             if bytes.count > largest { throw failure(path, "it has more than \(largest) bytes") }
         }
-        if ferror(file) != 0 { throw failure(path, "reading failed") }
+        if ferror(file) != 0 { throw failure(path, "is it a directory?") }
         return bytes
     }
 

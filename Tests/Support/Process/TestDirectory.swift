@@ -44,7 +44,7 @@ public final class TestDirectory: Sendable {
         return path
     }
 
-    /// Names a file that a server insists on putting elsewhere: it goes when the directory goes.
+    /// Names a file or directory that has to be elsewhere: it goes when this directory goes.
     public func adopt(_ path: String) {
         outside.withLock { $0.append(path) }
     }
@@ -64,7 +64,8 @@ public final class TestDirectory: Sendable {
         guard !isKept.withLock({ $0 }) else { return }
         // A dying server may still be writing; what is left over lies in the temporary folder and harms nobody.
         try? FileManager.default.removeItem(atPath: path)
-        for path in outside.withLock({ $0 }) { unlink(path) }
+        // Most of them are gone with the server that made them.
+        for path in outside.withLock({ $0 }) { try? FileManager.default.removeItem(atPath: path) }
     }
 }
 
