@@ -8,22 +8,33 @@ enum Bulk {
     /// Writes `megabytes` of documents of 256 KB; what another collection holds is other data.
     static func fill(_ set: ReplicaSet, megabytes: Int, into collection: String = "random") async throws {
         let client = try set.client()
-        let seed = collection.utf8.reduce(UInt64(0)) { $0 &* 31 &+ UInt64($1) } << 32
         for part in 0..<(megabytes / 8) {
-            let documents = (0..<32).map { number in
-                var builder = TestDocumentBuilder(reserving: 257 << 10)
-                builder.int64("_id", Int64(part * 32 + number))
-                builder.binary("data", noise(seed &+ UInt64(part * 32 + number)))
-                return builder.finish()
-            }
+            let documents = (0..<32).map { document(part * 32 + $0, bytes: 256 << 10, of: collection) }
             try await client.insert(documents, into: collection, of: database)
         }
         try await set.waitUntilInSync()
     }
 
-    /// 256 KB that look like chance; written in place, since this is most of the time that it takes to fill a set.
-    private static func noise(_ seed: UInt64) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: 256 << 10) { buffer, count in
+    /// Writes documents of almost the largest size that there is.
+    static func fill(_ set: ReplicaSet, largeDocuments count: Int, into collection: String) async throws {
+        let client = try set.client()
+        for number in 0..<count {
+            try await client.insert([document(number, bytes: 15 << 20, of: collection)], into: collection, of: database)
+        }
+        try await set.waitUntilInSync()
+    }
+
+    private static func document(_ number: Int, bytes: Int, of collection: String) -> TestDocument {
+        let seed = collection.utf8.reduce(UInt64(0)) { $0 &* 31 &+ UInt64($1) } << 32
+        var builder = TestDocumentBuilder(reserving: bytes + 1024)
+        builder.int64("_id", Int64(number))
+        builder.binary("data", noise(seed &+ UInt64(number), bytes: bytes))
+        return builder.finish()
+    }
+
+    /// Bytes that look like chance; written in place, since this is most of the time that it takes to fill a set.
+    private static func noise(_ seed: UInt64, bytes: Int) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: bytes) { buffer, count in
             let memory = UnsafeMutableRawBufferPointer(buffer)
             var state = seed
             for offset in stride(from: 0, to: buffer.count & ~7, by: 8) {

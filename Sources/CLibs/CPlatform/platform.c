@@ -10,9 +10,10 @@
 #include <unistd.h>
 
 void remora_tune_allocator(void) {
-    // Replies, chunks and messages come from the heap, packs, which have a little more than 16 MiB, from the system: freed
-    // on the heap they are cut up by chunks, and the next pack takes fresh memory.
-    mallopt(M_MMAP_THRESHOLD, (16 << 20) + 64);
+    // Replies, chunks and messages of usual sizes come from the heap. Packs, which have a little more than 16 MiB, and all
+    // that a large document needs come from the system: freed on the heap they are cut up by chunks, and the next one takes
+    // fresh memory (50 documents of 15 MB: 250 MiB at most instead of 420).
+    mallopt(M_MMAP_THRESHOLD, 6 << 20);
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
     mallopt(M_TOP_PAD, 16 << 20);
     // One arena: the top of any other is never given back. After a backup of 330 MB, 4.7 MiB instead of 83 MiB of

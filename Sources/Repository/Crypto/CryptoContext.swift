@@ -205,7 +205,7 @@ final class ContextPool: Sendable {
     func withContext<Result>(_ body: (CryptoContext) throws -> Result) throws -> Result {
         let context = try idle.withLock { $0.contexts.popLast() } ?? CryptoContext(key, level: level)
         defer {
-            context.sealed.shrink(above: 32 << 20)
+            context.sealed.shrink(above: 8 << 20)
             let returned = Idle(contexts: [context])
             idle.withLock { $0.contexts += returned.contexts }
         }

@@ -1,7 +1,7 @@
 /// The chunks of a file, in order, verified, fetched and decoded some ahead of the reader.
 ///
-/// Memory: `prefetch` plain chunks, and the parts of packs that these came from. Ending the iteration early stops all
-/// fetches.
+/// Memory: `prefetch` plain chunks of the usual sizes, and the parts of packs that these came from; of larger ones fewer
+/// are fetched ahead. Ending the iteration early stops all fetches.
 public struct ChunkSequence: AsyncSequence, Sendable {
     /// A chunk's plaintext.
     public typealias Element = [UInt8]
@@ -32,12 +32,17 @@ public struct ChunkSequence: AsyncSequence, Sendable {
 final class ChunkPipeline {
     /// Chunks that are planned together.
     private static let window = 64
+    /// Plain bytes that each chunk fetched ahead may have on average: the largest usual chunk's.
+    ///
+    /// A chunk is larger only when it is a single large document.
+    private static let bytesAhead = 4 << 20
 
     private let repository: Repository
     private let content: [BlobID]
     private let prefetch: Int
     private var started = 0
-    private var pending: [Task<[UInt8], any Error>] = []
+    private var pending: [(chunk: Task<[UInt8], any Error>, bytes: Int)] = []
+    private var pendingBytes = 0
     private var plan = FetchPlan([])
     private var planBegin = 0
     private var fetches: [Int: Task<[UInt8], any Error>] = [:]
@@ -56,14 +61,20 @@ final class ChunkPipeline {
     }
 
     private func cancel() {
-        for task in pending { task.cancel() }
+        for next in pending { next.chunk.cancel() }
         for task in fetches.values { task.cancel() }
     }
 
     func next() async throws -> [UInt8]? {
-        while pending.count < prefetch, started < content.count { try start() }
+        while pending.count < prefetch, started < content.count {
+            try planAhead()
+            let bytes = plan.locations[started - planBegin].size
+            guard pending.isEmpty || pendingBytes + bytes <= prefetch * Self.bytesAhead else { break }
+            start(bytes)
+        }
         guard !pending.isEmpty else { return nil }
-        let task = pending.removeFirst()
+        let (task, bytes) = pending.removeFirst()
+        pendingBytes -= bytes
         do {
             return try await withTaskCancellationHandler {
                 try await task.value
@@ -78,15 +89,18 @@ final class ChunkPipeline {
         }
     }
 
-    /// Begins to fetch and decode the next chunk.
-    private func start() throws {
-        if started == planBegin + plan.locations.count {
-            let end = min(started + Self.window, content.count)
-            planBegin = started
-            plan = FetchPlan(try content[started..<end].map { try repository.locate($0, .data) })
-            fetches = [:]
-            chunksLeft = plan.extents.map(\.chunks)
-        }
+    /// Makes a plan for the next chunk and those behind it, unless there is one.
+    private func planAhead() throws {
+        guard started == planBegin + plan.locations.count else { return }
+        let end = min(started + Self.window, content.count)
+        planBegin = started
+        plan = FetchPlan(try content[started..<end].map { try repository.locate($0, .data) })
+        fetches = [:]
+        chunksLeft = plan.extents.map(\.chunks)
+    }
+
+    /// Begins to fetch and decode the next chunk, which has so many plain bytes.
+    private func start(_ bytes: Int) {
         let number = plan.extentOfChunk[started - planBegin]
         let location = plan.locations[started - planBegin]
         let extent = plan.extents[number]
@@ -95,7 +109,9 @@ final class ChunkPipeline {
         // The last chunk of an extent holds its bytes alone: they go when it is decoded.
         fetches[number] = chunksLeft[number] == 0 ? nil : fetch
         let begin = extent.range?.lowerBound ?? 0
-        pending.append(Task { [repository] in try await repository.decode(location, from: fetch, begin: begin) })
+        let chunk = Task { [repository] in try await repository.decode(location, from: fetch, begin: begin) }
+        pending.append((chunk, bytes))
+        pendingBytes += bytes
         started += 1
     }
 }

@@ -3,7 +3,7 @@ public import BSON
 /// One batch of a cursor: raw documents in the reply that brought them.
 public struct MongoBatch: Sendable {
     /// The reply that holds the documents.
-    public let reply: MongoReply
+    public private(set) var reply: MongoReply
     /// Place of the array of documents in the reply.
     public let arrayOffset: Int
     /// The cursor on the server; 0 when this was the last batch.
@@ -42,6 +42,9 @@ public struct MongoBatch: Sendable {
             return result
         }
     }
+
+    /// Lets go of the documents: what is left serves to go on, or to close the cursor.
+    mutating func forgetDocuments() { reply = .empty }
 
     init(_ reply: MongoReply, host: String) throws(MongoError) {
         do throws(BSONError) {

@@ -41,6 +41,9 @@ public final class MongoReply: @unchecked Sendable {
         command(OpaquePointer(storage))
     }
 
+    /// A document without elements.
+    static var empty: MongoReply { MongoReply { bson_init($0) } }
+
     deinit {
         bson_destroy(OpaquePointer(storage))
         storage.deallocate()

@@ -19,6 +19,9 @@ struct DumpReader {
         var end: PartitionBoundary?
         var startSeam: DumpSeam?
         var endSeam: DumpSeam?
+
+        /// Whether a single document is larger than any usual chunk: few such readers go at once.
+        var hasLargeDocuments: Bool { averageDocument >= DocumentChunker.maximum }
     }
 
     /// What was read and stored.
@@ -137,13 +140,22 @@ struct DumpReader {
         scan.passOver(position.passedOver)
         while true {
             try Task.checkCancellation()
-            let current = batch
-            if current.cursorID == 0 {
-                _ = try await take(current, job, &position, &scan, put)
+            let batchSize = size
+            if batch.cursorID == 0 {
+                _ = try await take(batch, job, &position, &scan, put)
                 return
             }
+            if batch.byteCount > Self.mostAhead {
+                // Large documents: while they are stored no others come.
+                let count = try await take(batch, job, &position, &scan, put)
+                size = Self.size(after: batch, count, engine.tuning) ?? size
+                batch.forgetDocuments()
+                if scan.isFinished { return try await connection.close(batch) }
+                batch = try await connection.next(after: batch, batchSize: size)
+                continue
+            }
+            let current = batch
             // While this batch is cut into chunks the server prepares the next one.
-            let batchSize = size
             async let upcoming = connection.next(after: current, batchSize: batchSize)
             let count = try await take(current, job, &position, &scan, put)
             if scan.isFinished {
@@ -151,12 +163,17 @@ struct DumpReader {
                 try await connection.close(last)
                 return
             }
-            if count > 0 {
-                let average = max(16, current.byteCount / count)
-                size = max(1, min(100_000, engine.tuning.batchBytes / average))
-            }
+            size = Self.size(after: current, count, engine.tuning) ?? size
             batch = try await upcoming
         }
+    }
+
+    /// Bytes of a batch beside which another one may lie in memory.
+    private static let mostAhead = 4 << 20
+
+    /// Documents for a batch of the usual size, going by one of `count`; nil when it had none.
+    private static func size(after batch: MongoBatch, _ count: Int, _ tuning: MongoDBTuning) -> Int? {
+        count > 0 ? max(1, min(100_000, tuning.batchBytes / max(16, batch.byteCount / count))) : nil
     }
 
     /// Hands one batch to the scan and its chunks, one by one, to the store; returns how many documents it had.

@@ -50,15 +50,34 @@ struct DumpRun: Sendable {
         case refused(String)
     }
 
+    /// What is still to be read, in this order.
+    private struct Queue {
+        var items: [Item]
+        var next = 0
+
+        mutating func take(where isWanted: (Item) -> Bool) -> Item? {
+            while next < items.count {
+                next += 1
+                if isWanted(items[next - 1]) { return items[next - 1] }
+            }
+            return nil
+        }
+    }
+
     private struct State {
-        var queue: [Item]
+        var queue: Queue
+        /// Items with large documents, and how many of them are being read.
+        var large: Queue
+        var largeUnderWay = 0
         var content: [[DumpReader.Content?]]
         var obstacles: [Obstacle?]
         var isFuzzy: [Bool]
         var begin: [ContinuousClock.Instant?]
         var duration: [Duration]
-        var next = 0
     }
+
+    /// Readers of large documents at once: each takes several times such a document, of up to 16 MiB.
+    private static let mostLarge = 2
 
     /// What the readers of one pass share.
     private final class Work: Sendable {
@@ -121,7 +140,8 @@ struct DumpRun: Sendable {
         items.sort { ($1.weight, $0.collection, $0.partition) < ($0.weight, $1.collection, $1.partition) }
         let state = Work(
             State(
-                queue: items,
+                queue: Queue(items: items.filter { !$0.job.hasLargeDocuments }),
+                large: Queue(items: items.filter(\.job.hasLargeDocuments)),
                 content: content,
                 obstacles: Array(repeating: nil, count: readings.count),
                 isFuzzy: Array(repeating: false, count: readings.count),
@@ -224,19 +244,23 @@ struct DumpRun: Sendable {
             } catch let error as RecordsRefused {
                 state.state.withLock { $0.obstacles[item.collection] = .refused(error.reason) }
             }
+            if item.job.hasLargeDocuments { state.state.withLock { $0.largeUnderWay -= 1 } }
         }
     }
 
     private func next(_ state: Work) -> Item? {
         state.state.withLock { state in
-            while state.next < state.queue.count {
-                let item = state.queue[state.next]
-                state.next += 1
-                guard state.obstacles[item.collection] == nil else { continue }
-                state.begin[item.collection] = state.begin[item.collection] ?? .now
-                return item
+            let obstacles = state.obstacles
+            func isWanted(_ item: Item) -> Bool { obstacles[item.collection] == nil }
+            var item: Item?
+            if state.largeUnderWay < Self.mostLarge, let large = state.large.take(where: isWanted) {
+                state.largeUnderWay += 1
+                item = large
             }
-            return nil
+            // Who finds nothing here has no more to do: the readers of large documents go on with those.
+            guard let item = item ?? state.queue.take(where: isWanted) else { return nil }
+            state.begin[item.collection] = state.begin[item.collection] ?? .now
+            return item
         }
     }
 

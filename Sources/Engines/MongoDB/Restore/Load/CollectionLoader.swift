@@ -22,6 +22,9 @@ struct CollectionLoader: Sendable {
     /// Chunks fetched ahead, per collection: chunks have 1 MiB on average and at most 4, and each is copied twice on its
     /// way into a message, so this and `streams` are what the memory is made of.
     private static let prefetch = 2
+    /// Bytes that each stream may have under way on average; a run is larger only when it is a single large document, of
+    /// which fewer are sent at once.
+    private static let bytesUnderWay: Int64 = 4 << 20
 
     /// Writes all documents of a collection.
     ///
@@ -34,17 +37,21 @@ struct CollectionLoader: Sendable {
         let streams = planned.metadata.isCapped ? 1 : streams
         try await withThrowingTaskGroup(of: LoadedRun.self) { group in
             var underWay = 0
+            var bytes: Int64 = 0
             var index = 0
             for try await chunk in snapshot.chunks(of: file, prefetch: Self.prefetch) {
                 let run = try Self.frame(chunk, &framer, file)
                 if run.isEmpty { continue }
-                if underWay == streams, let done = try await group.next() {
+                let mostBytes = Int64(streams) * Self.bytesUnderWay - Int64(run.count)
+                while underWay == streams || (underWay > 0 && bytes > mostBytes), let done = try await group.next() {
                     loaded.add(done)
                     underWay -= 1
+                    bytes -= done.read.bytes
                 }
                 let place = index
                 group.addTask { try await write(run, place, to: namespace, file) }
                 underWay += 1
+                bytes += Int64(run.count)
                 index += 1
             }
             while let done = try await group.next() { loaded.add(done) }
