@@ -1,5 +1,5 @@
 # Thin: each target is a line or two that a person could type. `make demo` and `make test` need nothing before them.
-.PHONY: demo manifests check-manifests test unit simulate end-to-end build release images bench bench-cluster bench-fleet bench-webhook deps format lint clean fuzz
+.PHONY: demo manifests check-manifests test unit simulate end-to-end build release images bench bench-cluster bench-fleet bench-webhook bench-cluster-mode deps format lint clean fuzz
 
 # A real replica set, backed up beside its members, destroyed, restored, proven equal. KEEP=1 leaves it running.
 demo: deps release
@@ -77,6 +77,11 @@ check-manifests:
 # The admission webhook on one core: how soon a 20 KiB pod is answered over TLS, and how many a second (REVIEWS=20000).
 bench-webhook: release
 	@.build/release/remora-benchmark-webhook $(REVIEWS)
+
+# The coordinator on Kubernetes with many pods and configurations (CACHED=10000, CONFIGURATIONS=1000): memory, what it asks
+# while nothing happens, and how long nobody leads when the leader is gone. About five minutes.
+bench-cluster-mode: release
+	@.build/release/remora-benchmark-cluster-mode $(or $(CACHED),10000) $(or $(CONFIGURATIONS),1000)
 
 # What building, testing and the demonstration need (Debian packages; test servers into .tools/venv).
 deps:

@@ -156,6 +156,11 @@ let package = Package(
             path: "benchmarks/Fleet"
         ),
         program("remora-benchmark-webhook", ["TestSupport", "HTTPClient"], path: "benchmarks/Webhook"),
+        program(
+            "remora-benchmark-cluster-mode",
+            ["FakeAPIServer", "Kubernetes", "TestSupport"],
+            path: "benchmarks/ClusterMode"
+        ),
         tests("SupportTests", ["TestSupport"]),
         tests("BSONTests", ["BSON"]),
         tests("HTTPClientTests", ["HTTPClient", "TestSupport"]),

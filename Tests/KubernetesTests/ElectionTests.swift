@@ -90,6 +90,30 @@ struct ElectionTests {
         }
     }
 
+    @Test("a lease that runs out within a period is tried for then, and not at the period's end")
+    func promptly() async throws {
+        let store = ToyStore()
+        let time = SteppedTime()
+        store[path] = [
+            "metadata": ["name": "remora", "namespace": "remora"],
+            "spec": ["holderIdentity": "gone", "leaseDurationSeconds": 3, "renewTime": "2026-08-22T10:00:00.000000Z"],
+        ]
+        try await withAPI { request, _, connection in
+            store.answer(request, connection)
+        } _: { server in
+            let election = election(server, time, "new")
+            let leading = lead(election)
+            try await time.step(.seconds(2), sleepers: 1)
+            try await eventually("it looked once more") { time.sleeperCount == 1 }
+            #expect(!election.isLeading)
+            // A second is left, of a period of two.
+            try await time.step(.milliseconds(1300), sleepers: 1)
+            try await eventually("it leads") { election.isLeading }
+            leading.cancel()
+            _ = await leading.result
+        }
+    }
+
     @Test("a leader that can't renew stops at its deadline, before another may begin, and says so at once")
     func lost() async throws {
         let store = ToyStore()

@@ -72,7 +72,7 @@ private struct Fleet: Sendable {
             "\(objects.agents) agents of \(objects.sets) replica sets, \(ProcessInfo.processInfo.activeProcessorCount) cores\n"
         )
         try await Task.sleep(for: .seconds(5))
-        let alone = coordinator.residentKiB
+        let alone = coordinator.server.residentKiB
         do {
             let isGood = try await withThrowingTaskGroup(of: Void.self) { agents in
                 for agent in objects.makeAgents(settings) {
@@ -109,7 +109,7 @@ private struct Fleet: Sendable {
         isGood = try await measureRound("first sessions after the restart") && isGood
         Report.line("\n| | measured | |\n| --- | --- | --- |")
         try await measureIdle(alone: alone)
-        Report.figure("peak memory since the restart", mebibytes(coordinator.peakKiB), "MiB", aim: nil)
+        Report.figure("peak memory since the restart", mebibytes(coordinator.server.peakKiB), "MiB", aim: nil)
         return isGood
     }
 
@@ -134,12 +134,12 @@ private struct Fleet: Sendable {
     private func measureIdle(alone: Int) async throws {
         // What came before has been digested.
         try await Task.sleep(for: .seconds(5))
-        let (start, cpu, own) = (ContinuousClock.now, coordinator.cpuSeconds, ownCPUSeconds())
+        let (start, cpu, own) = (ContinuousClock.now, coordinator.server.cpuSeconds, ownCPUSeconds())
         try await Task.sleep(for: Self.idle)
         let minutes = (ContinuousClock.now - start) / .seconds(60)
         let agents = Double(objects.agents)
-        let resident = coordinator.residentKiB
-        let used = coordinator.cpuSeconds - cpu
+        let resident = coordinator.server.residentKiB
+        let used = coordinator.server.cpuSeconds - cpu
         Report.figure("memory without agents", mebibytes(alone), "MiB", aim: nil)
         Report.figure("memory with idle agents", mebibytes(resident), "MiB", aim: nil)
         Report.figure("memory per idle agent", Double(resident - alone) / agents, "KiB", aim: 50)
@@ -160,7 +160,7 @@ private struct Fleet: Sendable {
         let offset = wallOffset()
         let start = offset + .milliseconds(fires)
         try await Task.sleep(until: start, clock: .continuous)
-        let (cpu, own) = (coordinator.cpuSeconds, ownCPUSeconds())
+        let (cpu, own) = (coordinator.server.cpuSeconds, ownCPUSeconds())
         do {
             // A key takes a third of a second to derive, and some rounds need one for each set.
             let limit = Duration.seconds(120) + .milliseconds(700) * objects.sets
@@ -186,7 +186,7 @@ private struct Fleet: Sendable {
         let good = sessions.count { $0.phase == .succeeded && $0.name.hasSuffix("-\(fires / 60_000)") }
         let cores = String(
             format: "CPU s: coordinator %.1f, players %.1f",
-            coordinator.cpuSeconds - cpu,
+            coordinator.server.cpuSeconds - cpu,
             ownCPUSeconds() - own
         )
         Report.line(
@@ -216,7 +216,7 @@ private struct Fleet: Sendable {
         try await coordinator.start()
         let ready = ContinuousClock.now
         let heard = try await allHeard(after: epoch)
-        let cpu = coordinator.cpuSeconds
+        let cpu = coordinator.server.cpuSeconds
         Report.line(
             "| killed → agent checks in again | \(Distribution(heard, since: killed).row) | ready after \(String(format: "%.2f", (ready - killed) / .seconds(1))) s |"
         )
@@ -224,7 +224,7 @@ private struct Fleet: Sendable {
         let failures = settings.records.take().failures
         let cores = String(format: "CPU s: coordinator %.1f, players %.1f", cpu, ownCPUSeconds() - own)
         Report.line(
-            "| … \(connected) of \(objects.agents) connected; failed calls: \(Report.failures(failures)) | | | | \(Int(mebibytes(coordinator.residentKiB))) MiB; \(cores) |"
+            "| … \(connected) of \(objects.agents) connected; failed calls: \(Report.failures(failures)) | | | | \(Int(mebibytes(coordinator.server.residentKiB))) MiB; \(cores) |"
         )
     }
 }

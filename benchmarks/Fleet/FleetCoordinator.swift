@@ -3,7 +3,7 @@ import Foundation
 import NIOHTTP1
 import TestSupport
 
-/// The real coordinator as a process, with what the kernel says of it.
+/// The real coordinator as a process.
 struct FleetCoordinator: Sendable {
     let server: Server
     let port: Int
@@ -56,36 +56,5 @@ struct FleetCoordinator: Sendable {
         let link = try await Link.open(port)
         defer { link.close() }
         return try Link.decode(try await link.send(.GET, path, token: try token, []))
-    }
-
-    // MARK: What the kernel says (proc(5))
-
-    /// KiB of memory that are resident now.
-    var residentKiB: Int { field("VmRSS:") }
-    /// KiB that were resident at most.
-    var peakKiB: Int { field("VmHWM:") }
-    /// Threads.
-    var threads: Int { field("Threads:") }
-
-    private func field(_ name: String) -> Int {
-        for line in file("status").split(separator: "\n") where line.hasPrefix(name) {
-            return line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) } ?? 0
-        }
-        return 0
-    }
-
-    /// Processor seconds so far.
-    var cpuSeconds: Double {
-        let text = file("stat")
-        guard let end = text.lastIndex(of: ")") else { return 0 }
-        let fields = text[text.index(after: end)...].split(separator: " ")
-        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return 0 }
-        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
-    }
-
-    private func file(_ name: String) -> String {
-        guard let pid = server.process?.pid, let data = FileManager.default.contents(atPath: "/proc/\(pid)/\(name)")
-        else { return "" }
-        return String(decoding: data, as: UTF8.self)
     }
 }

@@ -46,10 +46,10 @@ private struct Bench: Sendable {
         let alone = try await run(connections: 1, each: reviews / 4, body)
         figure("p50, one question at a time", alone.percentile(50) * 1000, "ms", aim: 1, isUpperBound: true)
         figure("p99, one question at a time", alone.percentile(99) * 1000, "ms", aim: 10, isUpperBound: true)
-        let (start, cpu) = (ContinuousClock.now, coordinator.cpuSeconds)
+        let (start, cpu) = (ContinuousClock.now, coordinator.server.cpuSeconds)
         let together = try await run(connections: 4, each: reviews / 4, body)
         let seconds = (ContinuousClock.now - start) / .seconds(1)
-        let used = coordinator.cpuSeconds - cpu
+        let used = coordinator.server.cpuSeconds - cpu
         figure(
             "p99, four at a time, as fast as they go",
             together.percentile(99) * 1000,

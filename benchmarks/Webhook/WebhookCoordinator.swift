@@ -2,7 +2,7 @@ import Foundation
 import HTTPClient
 import TestSupport
 
-/// The real coordinator with its webhook, on one core.
+/// The real coordinator with its webhook, on one core: `taskset` becomes the coordinator.
 struct WebhookCoordinator: Sendable {
     let server: Server
     private let directory: TestDirectory
@@ -55,17 +55,5 @@ struct WebhookCoordinator: Sendable {
             headers: [("Content-Type", "application/json")],
             body: body
         )
-    }
-
-    /// Processor seconds so far (proc(5)); `taskset` becomes the coordinator.
-    var cpuSeconds: Double {
-        guard let pid = server.process?.pid, let data = FileManager.default.contents(atPath: "/proc/\(pid)/stat") else {
-            return 0
-        }
-        let text = String(decoding: data, as: UTF8.self)
-        guard let end = text.lastIndex(of: ")") else { return 0 }
-        let fields = text[text.index(after: end)...].split(separator: " ")
-        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return 0 }
-        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 }

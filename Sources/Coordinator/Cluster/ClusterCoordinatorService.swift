@@ -83,13 +83,6 @@ public final class ClusterCoordinatorService: Service {
                 try await CoordinatorServer.run(application, on: self.configuration.listen)
                 return true
             }
-            group.addTask {
-                // Thrown when everything is cancelled, which ends this group anyway.
-                try? await gracefulShutdown()
-                responder.drain()
-                await self.conductor.withLock({ $0 })?.drain()
-                return false
-            }
             if let webhook {
                 group.addTask {
                     try await webhook.run()
@@ -101,7 +94,7 @@ public final class ClusterCoordinatorService: Service {
                 return false
             }
             group.addTask {
-                if await self.compete(election, responder) { throw LeadershipEnded() }
+                if await self.competeUntilShutdown(election, responder) { throw LeadershipEnded() }
                 return false
             }
             // The servers end when they are told to, the election when it is lost; the others only serve them.
@@ -118,6 +111,27 @@ public final class ClusterCoordinatorService: Service {
 
     /// Another replica leads, and this process was told to end.
     private struct LeadershipEnded: Error {}
+
+    /// Competes until the process is told to end.
+    ///
+    /// Agents are sent away then and the lease is given back at once: the next leader needn't wait until this replica's
+    /// servers have ended. True when this process has led and must not go on.
+    private func competeUntilShutdown(_ election: LeaderElection, _ responder: LeaderSwitch) async -> Bool {
+        await withTaskGroup(of: Bool?.self) { group in
+            group.addTask { await self.compete(election, responder) }
+            group.addTask {
+                // Thrown when everything is cancelled, which ends this group anyway.
+                try? await gracefulShutdown()
+                responder.drain()
+                await self.conductor.withLock({ $0 })?.drain()
+                return nil
+            }
+            let first = await group.next() ?? nil
+            group.cancelAll()
+            let second = await group.next() ?? nil
+            return first ?? second ?? false
+        }
+    }
 
     /// Tries to lead again and again; true when this process has led and must not go on.
     private func compete(_ election: LeaderElection, _ responder: LeaderSwitch) async -> Bool {

@@ -106,11 +106,18 @@ public final class LeaderElection: Sendable {
                 if !error.isConflict, !error.isAlreadyExists { onTrouble(error) }
             }
             do {
-                try await time.sleep(timing.retryPeriod * (1 + timing.jitter * time.chance()))
+                try await time.sleep(pauseBeforeNextTry())
             } catch {
                 throw .cancelled("waiting to become leader")
             }
         }
+    }
+
+    /// A period, or less when another's lease runs out before: it is tried for then, and not up to a period later.
+    private func pauseBeforeNextTry() -> Duration {
+        let period = timing.retryPeriod * (1 + timing.jitter * time.chance())
+        let left = state.withLock { $0.observation.timeLeft(than: identity, now: time.elapsed()) }
+        return left.map { min(period, $0 + timing.retryPeriod * (0.1 * time.chance())) } ?? period
     }
 
     /// Renews until that didn't work for too long.

@@ -55,8 +55,12 @@ struct LeaseObservation: Sendable {
     mutating func forget() { record = nil }
 
     /// Whether another has the lease and may still count on it.
-    func isHeldByAnother(than identity: String, now: Duration) -> Bool {
-        guard let record, !record.holder.isEmpty, record.holder != identity else { return false }
-        return now < changed + record.duration
+    func isHeldByAnother(than identity: String, now: Duration) -> Bool { timeLeft(than: identity, now: now) != nil }
+
+    /// How long another who has the lease may still count on it; nil when nobody else has it.
+    func timeLeft(than identity: String, now: Duration) -> Duration? {
+        guard let record, !record.holder.isEmpty, record.holder != identity else { return nil }
+        let left = changed + record.duration - now
+        return left > .zero ? left : nil
     }
 }
