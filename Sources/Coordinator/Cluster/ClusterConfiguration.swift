@@ -26,6 +26,8 @@ public struct ClusterConfiguration: Sendable {
     public var election = ElectionTiming()
     /// Times of watches.
     public var watches = WatchTiming()
+    /// Times of lists of what isn't watched.
+    public var lists = ListTiming()
     /// Ends the process at once, with a sentence that says why: called when another replica leads.
     public var endProcess: @Sendable (String) -> Void
 

@@ -26,6 +26,7 @@ struct LeaderTerm: Sendable {
             client: client,
             namespaces: namespaces,
             timing: configuration.watches,
+            lists: configuration.lists,
             logger: logger,
             changed: { ClusterReconciler.note($0, queue) }
         )

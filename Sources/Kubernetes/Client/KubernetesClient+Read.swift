@@ -8,18 +8,23 @@ public struct ListOptions: Sendable, Hashable {
     public var isMetadataOnly: Bool
     /// Objects to an answer; more are fetched by further calls.
     public var pageSize: Int
+    /// Whether the API server may answer from its memory, which costs the storage behind it nothing and may be some
+    /// moments old; lists only.
+    public var isFromCache: Bool
 
     /// Makes options; the defaults take everything.
     public init(
         labelSelector: String? = nil,
         fieldSelector: String? = nil,
         isMetadataOnly: Bool = false,
-        pageSize: Int = 500
+        pageSize: Int = 500,
+        isFromCache: Bool = false
     ) {
         self.labelSelector = labelSelector
         self.fieldSelector = fieldSelector
         self.isMetadataOnly = isMetadataOnly
         self.pageSize = pageSize
+        self.isFromCache = isFromCache
     }
 }
 
@@ -94,6 +99,8 @@ extension KubernetesClient {
             let query = ResourcePath.query([
                 ("labelSelector", options.labelSelector), ("fieldSelector", options.fieldSelector),
                 ("limit", limit.map { "\($0)" }), ("continue", next),
+                // Any version that it has: not to be said again with a continuation, which names its own.
+                ("resourceVersion", options.isFromCache && next == nil ? "0" : nil),
             ])
             var call = Call("GET", place.path + query, "list \(place.summary)", .harmless)
             if options.isMetadataOnly { call.accept = MediaType.metadataList }

@@ -118,13 +118,15 @@ struct KubernetesHarness: Sendable {
     ///   - token: who it is; nil: an administrator.
     ///   - timings: of jobs.
     ///   - lease: how long a Lease is good; long, because machines that run tests may be slow.
+    ///   - lists: how often is listed what isn't watched.
     /// - Returns: the replica.
     /// - Throws: `CoordinatorError` when it can't be made.
     func makeReplica(
         _ name: String,
         token: String? = nil,
         timings: SessionTimings? = nil,
-        lease: Duration = .seconds(60)
+        lease: Duration = .seconds(60),
+        lists: ListTiming = ListTiming()
     ) throws -> Replica {
         let port = try Ports.free()
         let ended = Ended()
@@ -145,6 +147,7 @@ struct KubernetesHarness: Sendable {
             retryPeriod: .milliseconds(200)
         )
         settings.watches.firstDelay = .milliseconds(20)
+        settings.lists = lists
         let level = ProcessInfo.processInfo.environment["REMORA_TEST_LOG"].flatMap { Logger.Level(rawValue: $0) }
         var logger = Logger(label: name) { label -> any LogHandler in
             if level == nil { return SwiftLogNoOpLogHandler() }
@@ -194,9 +197,10 @@ struct KubernetesHarness: Sendable {
     /// One replica that leads, while `body` runs.
     func lead(
         timings: SessionTimings? = nil,
+        lists: ListTiming = ListTiming(),
         _ body: @escaping @Sendable (RunningCoordinator) async throws -> Void
     ) async throws {
-        let replica = try makeReplica("remora-0", timings: timings)
+        let replica = try makeReplica("remora-0", timings: timings, lists: lists)
         try await run([replica]) {
             try await untilLeading(replica)
             try await body(replica.coordinator)
@@ -228,8 +232,8 @@ struct KubernetesHarness: Sendable {
     }
 
     /// Asks for a deletion, as kubectl does.
-    func delete(_ resource: String, _ name: String) async throws {
-        let answer = await fake.send("DELETE", "/apis/remora.dev/v1alpha1/namespaces/shop/\(resource)/\(name)")
+    func delete(_ resource: String, _ name: String, api: String = "apis/remora.dev/v1alpha1") async throws {
+        let answer = await fake.send("DELETE", "/\(api)/namespaces/shop/\(resource)/\(name)")
         try #require(answer.status < 300, "\(answer.body)")
     }
 
@@ -259,15 +263,26 @@ struct KubernetesHarness: Sendable {
     func makePod(
         _ pod: String,
         labels: JSONTree = ["remora.dev/injected": "true", "remora.dev/cluster": "orders"],
-        annotations: JSONTree = ["remora.dev/inject": "true"]
+        annotations: JSONTree = ["remora.dev/inject": "true"],
+        owner: JSONTree? = nil
     ) async throws {
+        var metadata: JSONTree = [
+            "name": .string(pod), "namespace": "shop", "labels": labels, "annotations": annotations,
+        ]
+        if let owner { metadata["ownerReferences"] = [Self.reference(to: owner)] }
         try await fake.create([
-            "apiVersion": "v1", "kind": "Pod",
-            "metadata": [
-                "name": .string(pod), "namespace": "shop", "labels": labels, "annotations": annotations,
-            ],
+            "apiVersion": "v1", "kind": "Pod", "metadata": metadata,
             "spec": ["containers": [["name": "mongod", "image": "mongo:6"]]],
         ])
+    }
+
+    /// What a controller writes on the objects that it makes.
+    static func reference(to owner: JSONTree) -> JSONTree {
+        [
+            "apiVersion": owner["apiVersion"] ?? "", "kind": owner["kind"] ?? "",
+            "name": owner[path: "metadata", "name"] ?? "", "uid": owner[path: "metadata", "uid"] ?? "",
+            "controller": true, "blockOwnerDeletion": true,
+        ]
     }
 
     /// An agent in a pod that is there.

@@ -3,7 +3,7 @@ import Kubernetes
 import Logging
 import Synchronization
 
-/// What a leader follows of the cluster: seven watches, whatever the number of agents, and three lists now and then.
+/// What a leader follows of the cluster: seven watches, whatever the number of agents, and ``ListedKinds`` now and then.
 ///
 /// With the namespaces, which every replica follows for the webhook, that is eight.
 final class ClusterCaches: Sendable {
@@ -14,22 +14,15 @@ final class ClusterCaches: Sendable {
         case pod(ResourceKey)
     }
 
-    /// What is asked for now and then, because hardly anybody changes it.
-    struct Polled: Sendable {
-        var blueprints: [KubernetesObject] = []
-        var tasks: [KubernetesObject] = []
-        var functions: [KubernetesObject] = []
-        /// AppBindings of `appcatalog.appscode.com`; empty where that API isn't installed.
-        var catalogBindings: [KubernetesObject] = []
-    }
-
     let client: KubernetesClient
     let namespaces: NamespaceWatch
-    private let logger: Logger
+    /// What isn't watched.
+    let listed: ListedKinds
+    /// Whose pods are whose.
+    let workloads: Workloads
     private let informers: [String: Informer]
     private let pods: Informer
     private let podFacts: PodFacts
-    private let polled = Mutex(Polled())
 
     /// Kinds that are watched, by name.
     private static let kinds: [(String, APIResource)] = [
@@ -42,12 +35,14 @@ final class ClusterCaches: Sendable {
         client: KubernetesClient,
         namespaces: NamespaceWatch,
         timing: WatchTiming = WatchTiming(),
+        lists: ListTiming = ListTiming(),
         logger: Logger,
         changed: @escaping @Sendable (Change) -> Void
     ) {
         self.client = client
         self.namespaces = namespaces
-        self.logger = logger
+        listed = ListedKinds(client: client, timing: lists, logger: logger)
+        workloads = Workloads(client: client)
         let trouble: @Sendable (KubernetesError) -> Void = { logger.warning("\($0)") }
         var informers: [String: Informer] = [:]
         for (kind, resource) in Self.kinds {
@@ -106,31 +101,27 @@ final class ClusterCaches: Sendable {
         try await namespaces.waitUntilSynced()
     }
 
-    /// Asks for what isn't watched.
-    ///
-    /// A kind that the API server doesn't know has no objects.
-    func poll() async throws {
-        func list(_ resource: APIResource) async throws -> [KubernetesObject] {
-            do {
-                return try await client.list(resource).items
-            } catch {
-                guard error.isNotFound || error.code == .unknownResource || error.isForbidden else { throw error }
-                return []
+    /// Lists what isn't watched, as far as it is due; the kinds that were listed.
+    func listDue() async -> Set<ListedKinds.Kind> { await listed.listDue(named) }
+
+    /// What is named by something, of the kinds that are only listed.
+    private var named: [ListedKinds.Kind: Set<String>] {
+        var blueprints = Set(allPods.compactMap { $0.annotations[BackupBlueprintSpec.annotation] })
+        for object in objects(AppBindingSpec.kind) {
+            if let name = object.annotations[BackupBlueprintSpec.annotation] { blueprints.insert(name) }
+        }
+        var targets: Set<String> = []
+        for kind in [BackupConfigurationSpec.kind, RestoreSessionSpec.kind] {
+            for object in objects(kind) where !object.isFinal {
+                guard let name = object[path: "spec", "target", "ref", "name"]?.string else { continue }
+                let key = ResourceKey(namespace: object.namespace, name: name)
+                if self.object(AppBindingSpec.kind, key) == nil { targets.insert(key.description) }
             }
         }
-        let fresh = Polled(
-            blueprints: try await list(.backupBlueprints),
-            tasks: try await list(.tasks),
-            functions: try await list(.functions),
-            catalogBindings: try await list(.appCatalogBindings)
-        )
-        polled.withLock { $0 = fresh }
+        return [.blueprints: blueprints, .catalogBindings: targets]
     }
 
     // MARK: Looking
-
-    /// What was asked for last.
-    var lists: Polled { polled.withLock { $0 } }
 
     /// All objects of a kind.
     func objects(_ kind: String) -> [KubernetesObject] { informers[kind]?.objects ?? [] }

@@ -18,6 +18,8 @@ struct PodFact: Sendable, Hashable {
     /// Annotations that blueprints look at.
     var annotations: [String: String]
     var isBeingDeleted: Bool
+    /// When it was created; of two that say different things the newer one counts.
+    var created: Timestamp?
 
     /// Nil for a pod that doesn't concern us.
     init?(_ object: KubernetesObject) {
@@ -29,12 +31,15 @@ struct PodFact: Sendable, Hashable {
         key = ResourceKey(namespace: object.namespace, name: object.name)
         uid = object.uid
         controller = object.controller
-        cluster = labels[ClusterNames.cluster] ?? annotations[ClusterNames.cluster] ?? controller?.name
+        cluster =
+            labels[ClusterNames.cluster] ?? annotations[ClusterNames.cluster]
+            ?? controller.map { $0.workloadName(labels) }
         injectError = annotations[ClusterNames.injectError]
         self.annotations = annotations.filter { name, _ in
             name.hasPrefix("remora.dev/") || name.hasPrefix("params.remora.dev/")
         }
         isBeingDeleted = object.isBeingDeleted
+        created = object.creationTime
     }
 
     /// The target, as a key.
@@ -52,4 +57,15 @@ struct PodFact: Sendable, Hashable {
         }
         object = KubernetesObject(["apiVersion": "v1", "kind": "Pod", "metadata": metadata])
     }
+}
+
+extension OwnerReference {
+    /// The name of a pod's workload: the ReplicaSet of a Deployment is called DEPLOYMENT-HASH.
+    fileprivate func workloadName(_ labels: [String: String]) -> String {
+        guard isReplicaSet, let hash = labels["pod-template-hash"], name.hasSuffix("-\(hash)") else { return name }
+        return String(name.dropLast(hash.count + 1))
+    }
+
+    /// Whether it is what a Deployment makes anew with each roll-out.
+    var isReplicaSet: Bool { kind == APIResource.replicaSets.kind && apiVersion == APIResource.replicaSets.apiVersion }
 }

@@ -69,17 +69,11 @@ final class ClusterEvents: Sendable {
 }
 
 extension PodFact {
-    /// The object that events about the pod belong to: the workload that manages it, or else the pod itself.
-    var owner: KubernetesObject? {
+    /// The object that events about the pod belong to: what manages it, or else the pod itself.
+    var owner: KubernetesObject {
+        if let controller { return controller.object(in: key.namespace) }
         var object = KubernetesObject(["apiVersion": "v1", "kind": "Pod", "metadata": ["uid": .string(uid)]])
         object.name = key.name
-        if let controller {
-            object = KubernetesObject([
-                "apiVersion": .string(controller.apiVersion), "kind": .string(controller.kind),
-                "metadata": ["uid": .string(controller.uid)],
-            ])
-            object.name = controller.name
-        }
         object.namespace = key.namespace
         return object
     }

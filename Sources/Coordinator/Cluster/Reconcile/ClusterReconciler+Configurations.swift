@@ -42,6 +42,8 @@ extension ClusterReconciler {
     }
 
     private func reconcileDeletedConfiguration(_ key: ResourceKey) async -> WorkQueue<Key>.Outcome {
+        // One that was made of a blueprint and is still asked for is made again.
+        queue.add(.blueprints, after: .seconds(1))
         let store = store
         let isOver = await conductor.perform { conductor in
             conductor.forgetSchedule(key)

@@ -7,6 +7,8 @@ import Synchronization
 extension ClusterReconciler {
     func reconcilePod(_ key: ResourceKey) async throws {
         guard let pod = caches.pod(key) else {
+            // It may have been the last one that asked for a blueprint.
+            queue.add(.blueprints, after: .seconds(1))
             for target in await conductor.objects.configurations.keys where target.namespace == key.namespace {
                 queue.add(.object(BackupConfigurationSpec.kind, target), after: .seconds(1))
             }
@@ -18,13 +20,14 @@ extension ClusterReconciler {
             }
         }
         queue.add(.trust(key.namespace))
-        if pod.annotations[BackupBlueprintSpec.annotation] != nil { queue.add(.polled, after: .seconds(1)) }
+        queue.add(.blueprints, after: .seconds(1))
         tellAboutInjection(pod)
     }
 
     /// Tells people once of each pod that was given an agent, or wasn't.
     private func tellAboutInjection(_ pod: PodFact) {
-        guard !pod.isBeingDeleted, let owner = pod.owner else { return }
+        guard !pod.isBeingDeleted else { return }
+        let owner = pod.owner
         let isNews = state.withLock { state in
             if state.told.count > 50_000 { state.told = [] }
             // Of pods that were there before this leader, an earlier one has told; what was missed is told again.

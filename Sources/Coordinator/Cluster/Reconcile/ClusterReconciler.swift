@@ -15,8 +15,10 @@ final class ClusterReconciler: Sendable {
         case catalog
         case object(String, ResourceKey)
         case session(SessionView.Kind, ResourceKey)
-        /// What is asked for now and then: blueprints, tasks, functions.
-        case polled
+        /// Blueprints, and what is made of them.
+        case blueprints
+        /// Tasks and functions.
+        case builtIns
         /// Pods: missed injections, trust in their namespaces.
         case pod(ResourceKey)
         /// A repository that a session has used: storage is asked anew.
@@ -56,6 +58,8 @@ final class ClusterReconciler: Sendable {
         var published: String?
         /// What all of them are to have.
         var bundle: String?
+        /// When it was last looked whether a configuration's workload still asks for it.
+        var asked: [ResourceKey: ContinuousClock.Instant] = [:]
         /// Pods that were there when this leader began: nothing is news of them.
         var oldPods: Set<String> = []
     }
@@ -63,7 +67,10 @@ final class ClusterReconciler: Sendable {
     /// How many keys are looked at at once.
     private static let workers = 8
     private static let resync = Duration.seconds(600)
-    private static let pollInterval = Duration.seconds(15)
+    /// What is in force depends on the time, too: namespaces end.
+    private static let catalogInterval = Duration.seconds(15)
+    /// Whether something is to be listed is looked at so often; ``ListTiming`` says how often it is.
+    private static let listInterval = Duration.seconds(1)
     private static let flipInterval = Duration.seconds(2)
     /// Changes that come together are brought into force together.
     static let catalogDelay = Duration.milliseconds(100)
@@ -110,9 +117,9 @@ final class ClusterReconciler: Sendable {
     /// Brings everything into force once, before anything is decided.
     func begin() async {
         state.withLock { $0.oldPods = Set(caches.allPods.map(\.uid)) }
+        await listDue()
         await bringIntoForce()
         addEverything()
-        await poll()
     }
 
     /// Looks at keys until the task is cancelled.
@@ -120,9 +127,8 @@ final class ClusterReconciler: Sendable {
         await withTaskGroup { group in
             group.addTask { await self.queue.process(workers: Self.workers) { await self.reconcile($0) } }
             group.addTask { await self.every(Self.resync) { self.addEverything() } }
-            group.addTask {
-                await self.every(Self.pollInterval) { await self.poll() }
-            }
+            group.addTask { await self.every(Self.catalogInterval) { self.queue.add(.catalog) } }
+            group.addTask { await self.every(Self.listInterval) { await self.listDue() } }
             group.addTask { await self.every(Self.flipInterval) { await self.watchAgents() } }
             group.addTask { await self.every(Self.flipInterval) { self.watchTrust() } }
             await group.waitForAll()
@@ -133,19 +139,17 @@ final class ClusterReconciler: Sendable {
         while await pause(interval) { await body() }
     }
 
-    private func poll() async {
-        do {
-            try await caches.poll()
-            queue.add(.polled)
-            queue.add(.catalog)
-        } catch {
-            logger.warning("blueprints, tasks and functions can't be listed: \(error)")
-        }
+    private func listDue() async {
+        let listed = await caches.listDue()
+        if listed.contains(.blueprints) { queue.add(.blueprints) }
+        if listed.contains(.tasks) || listed.contains(.functions) { queue.add(.builtIns) }
+        if listed.contains(.catalogBindings) { queue.add(.catalog) }
     }
 
     private func addEverything() {
         queue.add(.catalog)
-        queue.add(.polled)
+        queue.add(.blueprints)
+        queue.add(.builtIns)
         queue.add(.webhook)
         for kind in [RepositorySpec.kind, AppBindingSpec.kind, BackupConfigurationSpec.kind, BackupBatchSpec.kind] {
             for object in caches.objects(kind) { queue.add(.object(kind, ResourceKey(object.key))) }
@@ -169,8 +173,11 @@ final class ClusterReconciler: Sendable {
             case .object(let kind, let key):
                 try await showProblems(kind, key)
                 return .done
-            case .polled:
-                try await reconcilePolled()
+            case .blueprints:
+                try await reconcileBlueprints()
+                return .done
+            case .builtIns:
+                try await reconcileBuiltIns()
                 return .done
             case .pod(let key):
                 try await reconcilePod(key)
@@ -197,7 +204,7 @@ final class ClusterReconciler: Sendable {
     func bringIntoForce() async {
         let sources = caches.sources
         let labels = caches.namespaces.labels
-        let catalogBindings = caches.lists.catalogBindings
+        let catalogBindings = caches.listed[.catalogBindings]
         let (result, changed) = state.withLock { state in
             let result = state.catalog.read(sources, catalogBindings: catalogBindings, namespaces: labels)
             let places = Set(result.problems.keys).union(state.problems.keys)
@@ -252,11 +259,11 @@ final class ClusterReconciler: Sendable {
     }
 
     private func tellAboutAgent(_ pod: ResourceKey, _ uid: String, _ reason: String, _ kind: EventRecorder.Kind) {
-        guard let fact = caches.pod(pod), fact.uid == uid, let owner = fact.owner else { return }
+        guard let fact = caches.pod(pod), fact.uid == uid else { return }
         let note =
             kind == .normal
             ? "the agent of pod \(pod.name) is connected" : "nothing is heard from the agent of pod \(pod.name)"
-        events.tell(note, about: owner, kind: kind, reason: reason, action: "Connect")
+        events.tell(note, about: fact.owner, kind: kind, reason: reason, action: "Connect")
     }
 
     func configurations(of target: ResourceKey) async -> [ResourceKey] {
