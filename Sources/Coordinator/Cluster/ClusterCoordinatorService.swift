@@ -157,12 +157,7 @@ public final class ClusterCoordinatorService: Service {
             fenced: end,
             conducts: { now in self.conductor.withLock { $0 = now } }
         )
-        do {
-            // A container that was restarted in its pod may have led before.
-            try await term.markPod(false)
-        } catch {
-            logger.warning("the leader's label could not be taken off pod \(configuration.podName): \(error)")
-        }
+        await unmark(term)
         while !Task.isCancelled, !isOver.withLock({ $0 }) {
             do {
                 try await election.lead(onLost: { end("the Lease is lost") }) { try await term.run() }
@@ -173,5 +168,19 @@ public final class ClusterCoordinatorService: Service {
             }
         }
         return isOver.withLock { $0 }
+    }
+
+    /// Takes the leader's label off our own pod: its container may have been killed while it led, and started anew.
+    ///
+    /// Before anything else, since this process may lead next, and until it is done: agents are sent to this label.
+    private func unmark(_ term: LeaderTerm) async {
+        repeat {
+            do {
+                return try await term.markPod(false)
+            } catch {
+                logger.warning("the leader's label can't be taken off pod \(configuration.podName): \(error)")
+                guard (error as? KubernetesError)?.isTransient == true else { return }
+            }
+        } while await pause(Self.pauseBetweenTerms)
     }
 }

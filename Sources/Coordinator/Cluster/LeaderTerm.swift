@@ -70,10 +70,11 @@ struct LeaderTerm: Sendable {
                 "leading as \(configuration.podName), epoch \(core.conductor.identity.epoch): \(count) configurations, \(caches.allPods.count) pods with agents"
             )
             try await markPod(true)
+            group.addTask { await unmarkOthersUntilDone() }
             group.addTask { await core.run() }
             group.addTask { await reconciler.run() }
             group.addTask { await events.run() }
-            // None of them ends before it is cancelled.
+            // None of those that matter ends before it is cancelled.
             for try await _ in group {}
         }
     }
@@ -182,8 +183,51 @@ struct LeaderTerm: Sendable {
     /// Puts the leader's label on our own pod, or takes it off: the agents' service looks for it.
     func markPod(_ isLeader: Bool) async throws {
         guard configuration.isPod else { return }
+        guard isLeader else { return try await unmark(configuration.podName, uid: nil) }
         var pod = KubernetesObject(.pods, name: configuration.podName, namespace: configuration.namespace)
-        if isLeader { pod.labels = [ClusterNames.leader: "true"] }
-        try await client.apply(pod, of: .pods, fieldManager: "\(ClusterNames.fieldManager)-leader")
+        pod.labels = [ClusterNames.leader: "true"]
+        try await client.apply(pod, of: .pods, fieldManager: Self.labelManager)
+    }
+
+    private static let labelManager = "\(ClusterNames.fieldManager)-leader"
+
+    private func unmarkOthersUntilDone() async {
+        repeat {
+            do {
+                return try await unmarkOthers()
+            } catch {
+                if Task.isCancelled { return }
+                logger.warning("the leader's label can't be taken off the pods that led before: \(error)")
+            }
+        } while await pause(.seconds(5))
+    }
+
+    /// Takes the leader's label off other pods: one that was killed, or that nobody reaches, can't do it itself.
+    private func unmarkOthers() async throws {
+        guard configuration.isPod else { return }
+        let options = ListOptions(labelSelector: "\(ClusterNames.leader)=true", isMetadataOnly: true)
+        let marked = try await client.list(.pods, namespace: configuration.namespace, options: options).items
+        for pod in marked where pod.name != configuration.podName {
+            do {
+                try await unmark(pod.name, uid: pod.uid)
+                logger.notice("the leader's label was taken off pod \(pod.name), which led before")
+            } catch {
+                guard error.isNotFound || error.isConflict else { throw error }
+                // Gone, or another pod by now.
+            }
+        }
+    }
+
+    /// Whoever put the label on; a pod that is gone is not made again, as an applied one would be.
+    private func unmark(_ pod: String, uid: String?) async throws(KubernetesError) {
+        var metadata: JSONTree = ["labels": [ClusterNames.leader: .null]]
+        if let uid { metadata["uid"] = .string(uid) }
+        try await client.patch(
+            .merge(["metadata": metadata]),
+            of: .pods,
+            name: pod,
+            namespace: configuration.namespace,
+            fieldManager: Self.labelManager
+        )
     }
 }

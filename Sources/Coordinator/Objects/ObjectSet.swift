@@ -56,16 +56,20 @@ public struct ObjectSet: Sendable, Hashable {
     }
 
     /// The configuration before this one in a batch whose members are backed up one after another; nil for all others.
+    ///
+    /// One that is not in force is passed over: it must not let those behind it begin at the same time as those before.
     func predecessor(of configuration: BackupConfiguration) -> BackupConfiguration? {
         let namespace = configuration.key.namespace
         guard let batch = configuration.metadata.labels?[BackupBatchSpec.label],
             batches[ResourceKey(namespace: namespace, name: batch)]?.spec.executionOrder == .sequential,
             let position = Self.position(of: configuration), position > 0
         else { return nil }
-        return configurations.values.first { other in
-            other.key.namespace == namespace && other.metadata.labels?[BackupBatchSpec.label] == batch
-                && Self.position(of: other) == position - 1
-        }
+        return configurations.values.compactMap { other -> (position: Int, configuration: BackupConfiguration)? in
+            guard other.key.namespace == namespace, other.metadata.labels?[BackupBatchSpec.label] == batch,
+                let before = Self.position(of: other), before < position
+            else { return nil }
+            return (before, other)
+        }.max { $0.position < $1.position }?.configuration
     }
 
     private static func position(of configuration: BackupConfiguration) -> Int? {

@@ -119,6 +119,7 @@ struct KubernetesHarness: Sendable {
     ///   - timings: of jobs.
     ///   - lease: how long a Lease is good; long, because machines that run tests may be slow.
     ///   - lists: how often is listed what isn't watched.
+    ///   - adjust: changes what else is to be different.
     /// - Returns: the replica.
     /// - Throws: `CoordinatorError` when it can't be made.
     func makeReplica(
@@ -126,7 +127,8 @@ struct KubernetesHarness: Sendable {
         token: String? = nil,
         timings: SessionTimings? = nil,
         lease: Duration = .seconds(60),
-        lists: ListTiming = ListTiming()
+        lists: ListTiming = ListTiming(),
+        adjust: (inout ClusterConfiguration) -> Void = { _ in }
     ) throws -> Replica {
         let port = try Ports.free()
         let ended = Ended()
@@ -148,6 +150,7 @@ struct KubernetesHarness: Sendable {
         )
         settings.watches.firstDelay = .milliseconds(20)
         settings.lists = lists
+        adjust(&settings)
         let level = ProcessInfo.processInfo.environment["REMORA_TEST_LOG"].flatMap { Logger.Level(rawValue: $0) }
         var logger = Logger(label: name) { label -> any LogHandler in
             if level == nil { return SwiftLogNoOpLogHandler() }
@@ -254,10 +257,13 @@ struct KubernetesHarness: Sendable {
     func makeAgent(
         _ coordinator: RunningCoordinator,
         pod: String = "mongo-1",
-        role: String = "secondary"
+        role: String = "secondary",
+        cluster: String = "orders"
     ) async throws -> ScriptedAgent {
-        try await makePod(pod)
-        return try agent(coordinator, pod: pod, role: role)
+        try await makePod(pod, labels: ["remora.dev/injected": "true", "remora.dev/cluster": .string(cluster)])
+        var agent = try agent(coordinator, pod: pod, role: role)
+        agent.cluster = cluster
+        return agent
     }
 
     func makePod(

@@ -149,6 +149,8 @@ struct ScriptedAgent: Sendable {
     var pod: String
     var incarnation = "i1"
     var role = "secondary"
+    /// The target that it says it belongs to.
+    var cluster = "orders"
     var token = ""
     var epoch: Int64 = 0
     /// The pod's uid; nil: made from its name.
@@ -177,7 +179,7 @@ struct ScriptedAgent: Sendable {
             token: try bearer ?? coordinator.token("enrolment"),
             """
             {"incarnation":"\(incarnation)","agentVersion":"0","protocolRange":{"min":1,"max":1},"features":["backup.mongodb"],
-             "pod":{"namespace":"shop","name":"\(pod)","uid":"\(uid ?? "uid-\(pod)")"},"cluster":"orders","engine":"mongodb",
+             "pod":{"namespace":"shop","name":"\(pod)","uid":"\(uid ?? "uid-\(pod)")"},"cluster":"\(cluster)","engine":"mongodb",
              "jobs":\(jobs),"unixMs":1755856800123,"unknown":"fields are ignored"}
             """
         )
