@@ -79,7 +79,10 @@ let package = Package(
         library("Engines", ["BSON", "Repository", "BackupModel", "CMongoC", "CCrypto", "CPlatform"]),
         library(
             "Agent",
-            ["Engines", "Repository", "ObjectStorage", "BackupModel", "HTTPClient", "CPlatform", logging, lifecycle]
+            [
+                "Engines", "Repository", "ObjectStorage", "BackupModel", "HTTPClient", "CPlatform", "CCrypto", logging,
+                lifecycle,
+            ]
         ),
         library(
             "Coordinator",

@@ -249,6 +249,7 @@ extension AgentService {
                 journal: journal,
                 log: agent.log,
                 identity: identity,
+                caFile: configuration.caFile,
                 status: status,
                 problems: problems,
                 desired: desired,

@@ -10,6 +10,8 @@ struct CheckinLoop: Sendable {
     let journal: Journal
     let log: Logger
     let identity: AgentIdentity
+    /// PEM file of the authorities that are trusted; nil: the system's.
+    let caFile: String?
     let status: Watched<MemberStatus?>
     let problems: Watched<[String: String]>
     let desired: Watched<[DesiredJob]>
@@ -86,18 +88,18 @@ struct CheckinLoop: Sendable {
         if let session = client.session.value, session.renewAt > .now { return session }
         let session: CoordinatorSession
         do {
-            session = try await client.register(
-                RegisterRequest(
-                    incarnation: identity.incarnation,
-                    agentVersion: identity.version,
-                    features: identity.features,
-                    pod: identity.pod,
-                    cluster: identity.cluster,
-                    engine: identity.engine,
-                    jobs: journal.watched.value.reports,
-                    unixMs: WallClock.unixMilliseconds()
-                )
+            var request = RegisterRequest(
+                incarnation: identity.incarnation,
+                agentVersion: identity.version,
+                features: identity.features,
+                pod: identity.pod,
+                cluster: identity.cluster,
+                engine: identity.engine,
+                jobs: journal.watched.value.reports,
+                unixMs: WallClock.unixMilliseconds()
             )
+            request.trustedAuthorities = TrustedAuthorities.fingerprints(of: caFile)
+            session = try await client.register(request)
         } catch let error as CoordinatorCallError where error.kind == .unauthorized {
             // Not a token that has run out, but an enrolment secret that isn't known: nothing to be done at once.
             throw CoordinatorCallError(
@@ -115,18 +117,19 @@ struct CheckinLoop: Sendable {
     private func poll(_ session: CoordinatorSession, _ revision: String) async throws -> Ending {
         let seen = wake.value
         let untilRenewal = ContinuousClock.now.duration(to: session.renewAt).components.seconds
-        let request = CheckinRequest(
+        var request = CheckinRequest(
             epoch: session.epoch,
             ackRevision: revision,
             waitSeconds: max(1, min(session.pollSeconds, Int(untilRenewal))),
             member: memberStatus(),
             jobs: journal.watched.value.reports
         )
-        let reported = request.jobs
+        request.trustedAuthorities = TrustedAuthorities.fingerprints(of: caFile)
+        let (checkin, reported) = (request, request.jobs)
         return try await withThrowingTaskGroup(of: Ending.self) { group in
             group.addTask {
                 do {
-                    return .document(try await client.checkin(request, token: session.token))
+                    return .document(try await client.checkin(checkin, token: session.token))
                 } catch let error as CoordinatorCallError where error.kind == .unauthorized {
                     client.dropSession(session.token)
                     throw error

@@ -10,6 +10,8 @@ public struct CheckinRequest: Codable, Sendable, Hashable {
     public var member: MemberStatus
     /// Jobs it knows of.
     public var jobs: [JobReport]
+    /// As in ``RegisterRequest/trustedAuthorities``: the file changes while the agent runs.
+    public var trustedAuthorities: [String]?
 
     /// Makes a request.
     public init(epoch: Int64, ackRevision: String, waitSeconds: Int, member: MemberStatus, jobs: [JobReport]) {

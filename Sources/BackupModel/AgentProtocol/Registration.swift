@@ -38,6 +38,9 @@ public struct RegisterRequest: Codable, Sendable, Hashable {
     public var engine: String
     /// Jobs it knows of from its journal.
     public var jobs: [JobReport]
+    /// Fingerprints of the authorities of which it takes the coordinator's certificate; nil: the system's, or a version
+    /// that doesn't say.
+    public var trustedAuthorities: [String]?
     /// Its clock, for people: skew is shown, never used.
     public var unixMs: Int64
 

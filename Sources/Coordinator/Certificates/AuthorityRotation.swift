@@ -49,8 +49,10 @@ public enum AuthorityRotation {
     public static func step(_ state: AuthorityState?, _ seen: Observations) -> Step {
         guard let state else { return .create(reason: "there is none") }
         if let reason = state.current.reasonAgainst(now: seen.now) { return .create(reason: reason) }
+        let isTrusted = seen.trustedByAgents.contains(state.current.fingerprint)
         let gone = state.former.filter { former in
-            former.until <= seen.now || seen.trustedByAgents.contains(state.current.fingerprint)
+            // Agents may be ahead of a replica that serves for some seconds yet what the former one has signed.
+            former.until <= seen.now || isTrusted && former.since.map { seen.now - $0 >= settling } ?? false
         }
         if !gone.isEmpty { return .drop(gone.map(\.fingerprint)) }
         guard let next = state.next else {
@@ -113,7 +115,8 @@ public enum AuthorityRotation {
         let current = AuthorityState.Former(
             certificate: state.current.certificate,
             fingerprint: state.current.fingerprint,
-            until: min(now + farewell, state.current.notAfter)
+            until: min(now + farewell, state.current.notAfter),
+            since: now
         )
         return [current] + state.former
     }

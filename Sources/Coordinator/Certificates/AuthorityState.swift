@@ -8,6 +8,8 @@ public struct AuthorityState: Codable, Sendable, Hashable {
         public var fingerprint: String
         /// Until when it is trusted, in seconds since 1970.
         public var until: Int64
+        /// Since when it signs no more, in seconds since 1970; nil from a version that didn't say.
+        public var since: Int64?
     }
 
     /// The one that signs.

@@ -60,6 +60,17 @@ public final class CertificateKeeper: Sendable {
     /// Fingerprints of the authorities in ``bundle``, in its order; empty for files.
     public var fingerprints: [String] { state.withLock { $0.authorities?.fingerprints ?? [] } }
 
+    /// Fingerprint of the authority that signs: of files the first one of their bundle.
+    ///
+    /// Nil before the first look.
+    public var authority: String? {
+        state.withLock { state in
+            if let authorities = state.authorities { return authorities.current.fingerprint }
+            // One that can't be read was refused when it was to be served.
+            return try? Certificate(pem: state.bundle).fingerprint()
+        }
+    }
+
     /// Until when the certificate in use is good, in seconds since 1970.
     public var servedUntil: Int64? { state.withLock { $0.served?.notAfter } }
 

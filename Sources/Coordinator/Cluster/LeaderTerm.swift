@@ -53,6 +53,7 @@ struct LeaderTerm: Sendable {
                 secrets: ClusterSecrets(client: client),
                 events: events,
                 trust: trust,
+                namespace: configuration.namespace,
                 queue: queue,
                 logger: logger
             )

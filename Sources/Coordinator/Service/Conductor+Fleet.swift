@@ -59,7 +59,7 @@ extension Conductor {
             )
         }
         let old = fleet[agentID]?.record
-        let record = AgentRecord(
+        var record = AgentRecord(
             agentID: agentID,
             namespace: request.pod.namespace,
             pod: request.pod.name,
@@ -75,6 +75,7 @@ extension Conductor {
             isGone: false,
             clockSkewMs: request.unixMs - now.unixMs
         )
+        record.trustedAuthorities = Self.bounded(request.trustedAuthorities)
         try store.save(record)
         var state = AgentState(record: record)
         state.jobs = request.jobs
@@ -120,6 +121,7 @@ extension Conductor {
         state.record.memberSeen = now
         state.record.lastSeen = now
         state.record.isGone = false
+        state.record.trustedAuthorities = Self.bounded(request.trustedAuthorities)
         state.isHeard = true
         state.jobs = request.jobs
         state.openPolls += 1
@@ -129,6 +131,24 @@ extension Conductor {
         }
         fleet[agentID] = state
         lookAround(target: state.record.target, now)
+    }
+
+    /// Authorities that all of these agents trust, as they said; empty when one isn't connected or doesn't say.
+    func authoritiesTrusted(byAll agents: Set<String>) -> Set<String> {
+        let now = clock()
+        var common: Set<String>?
+        for agent in agents {
+            guard let state = fleet[agent], state.isConnected(now), let trusted = state.record.trustedAuthorities else {
+                return []
+            }
+            common = common.map { $0.intersection(trusted) } ?? Set(trusted)
+        }
+        return common ?? []
+    }
+
+    /// What others send is kept as far as it can mean something.
+    private static func bounded(_ authorities: [String]?) -> [String]? {
+        authorities.map { Array($0.filter { $0.utf8.count == 64 }.prefix(16)) }
     }
 
     /// A check-in was answered or broke off.

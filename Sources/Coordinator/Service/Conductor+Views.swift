@@ -103,6 +103,12 @@ extension Conductor {
                 "its clock is \(abs(record.clockSkewMs) / 1000) s \(record.clockSkewMs > 0 ? "ahead" : "behind")"
             )
         }
+        if let authority, let trusted = record.trustedAuthorities, !trusted.contains(authority) {
+            view.problems.append(
+                "it does not trust the coordinator's present certificate authority, so it can't connect anew: look at "
+                    + "ConfigMap remora-ca of its namespace, and delete that if somebody else has written it"
+            )
+        }
         if let lock = record.member.lock, !lock.isOurs {
             view.problems.append("the member is locked by somebody else (fsyncLock), which is left alone")
         }

@@ -60,6 +60,8 @@ actor Conductor {
     var endingNamespaces: Set<String> = []
     /// Uids of the pods that should have an agent, where somebody knows: cluster mode.
     var expectedAgents: (@Sendable (ResourceKey) -> Set<String>)?
+    /// Fingerprint of the authority that signs our certificate, where agents are told which one that is: cluster mode.
+    var authority: String?
     /// Why objects that ask for a session get none yet, by kind and name.
     var declaredProblems: [ResourceKey: String] = [:]
 

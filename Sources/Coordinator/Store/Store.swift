@@ -73,6 +73,8 @@ struct AgentRecord: Codable, Sendable, Hashable {
     var isGone: Bool
     /// Its clock minus ours, when it registered: for people.
     var clockSkewMs: Int64
+    /// Fingerprints of the authorities that it trusts; nil: it doesn't say.
+    var trustedAuthorities: [String]?
 
     /// The target it belongs to.
     var target: ResourceKey { ResourceKey(namespace: namespace, name: cluster) }

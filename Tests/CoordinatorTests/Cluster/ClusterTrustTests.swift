@@ -179,10 +179,53 @@ import Testing
                     for url in urls { #expect(await !Self.canCheck(url, old.certificate)) }
                     let seen = prober.checks
                     try await eventually("everybody was asked once more") { prober.checks > seen + urls.count * 2 }
+                    try await Self.forget(old, for: after.current, store, both.map(\.places), harness)
+                    for url in urls { #expect(await Self.canCheck(url, after.current.certificate)) }
                     tasks.cancelAll()
                 }
                 #expect(prober.failures.isEmpty)
             }
+        }
+    }
+
+    /// The former authority goes as soon as every agent has said that it trusts the new one, and not before.
+    private static func forget(
+        _ old: Authority,
+        for new: Authority,
+        _ store: ClusterAuthorityStore,
+        _ places: [Places],
+        _ harness: KubernetesHarness
+    ) async throws {
+        try await eventually("the time since then is set back") {
+            guard let stored = try await store.load(), var state = stored.state, !state.former.isEmpty else {
+                return false
+            }
+            state.former[0].since = (state.former[0].since ?? 0) - AuthorityRotation.settling
+            return try await store.save(state, replacing: stored.version)
+        }
+        var leader: RunningCoordinator?
+        for place in places {
+            var running = RunningCoordinator(url: "https://127.0.0.1:\(place.agents)", directory: harness.directory)
+            running.http = client(new.certificate)
+            if try await running.call("GET", "/agent/v1/nothing").status == 404 { leader = running }
+        }
+        let coordinator = try #require(leader)
+        var agent = try harness.agent(coordinator, pod: "mongo-0")
+        agent.trusted = [old.fingerprint]
+        try await agent.register()
+        _ = try await agent.checkin()
+        let person = harness.person()
+        try await eventually("people are told of an agent that is behind") {
+            let answer = try await coordinator.call("GET", UserAPI.statusPath, token: person)
+            let status = try WireJSON.decode(StatusView.self, from: answer.body)
+            let problems = status.targets.flatMap { $0.agents.flatMap(\.problems) }
+            return problems.contains { $0.contains("does not trust the coordinator's present certificate authority") }
+        }
+        #expect(try await store.load()?.state?.former.map(\.fingerprint) == [old.fingerprint])
+        agent.trusted = [new.fingerprint, old.fingerprint]
+        _ = try await agent.checkin()
+        try await eventually("the former one is trusted no more", within: .seconds(60)) {
+            agentsBundle(harness.fake) == new.certificate && serversBundle(harness.fake) == new.certificate
         }
     }
 
@@ -236,6 +279,9 @@ import Testing
                 }
                 // Whoever renews the files tells the API server, too.
                 #expect(Self.serversBundle(harness.fake)?.isEmpty ?? true)
+                // People's programs look in the coordinator's own namespace.
+                let own = harness.fake.object("configmaps", namespace: KubernetesHarness.system, name: "remora-ca")
+                #expect(own?[path: "data", "ca.crt"]?.string == two.certificate)
             }
         }
     }

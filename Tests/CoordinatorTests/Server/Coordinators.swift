@@ -12,7 +12,7 @@ import Testing
 struct RunningCoordinator: Sendable {
     let url: String
     let directory: TestDirectory
-    let http = HTTPClient()
+    var http = HTTPClient()
 
     static let objects = """
         apiVersion: remora.dev/v1alpha1
@@ -155,6 +155,8 @@ struct ScriptedAgent: Sendable {
     var epoch: Int64 = 0
     /// The pod's uid; nil: made from its name.
     var uid: String?
+    /// Fingerprints of the authorities that it says to trust; nil: it says nothing.
+    var trusted: [String]?
     /// The token to register with; nil: the shared secret.
     var bearer: String?
 
@@ -187,7 +189,7 @@ struct ScriptedAgent: Sendable {
 
     func checkinBody(ack: String, wait: Int, jobs: String, epoch: Int64, lock: String = "null") -> String {
         """
-        {"epoch":\(epoch),"ackRevision":"\(ack)","waitSeconds":\(wait),"jobs":\(jobs),
+        {"trustedAuthorities":\(trusted.map { "\($0)" } ?? "null"),"epoch":\(epoch),"ackRevision":"\(ack)","waitSeconds":\(wait),"jobs":\(jobs),
          "member":{"isReachable":true,"role":"\(role)","group":"rs0","host":"\(pod):27017","members":[],"lagSeconds":1,
                    "priority":1,"isHidden":false,"votes":1,"isLockable":\(role == "secondary"),"lock":\(lock),"problems":[]}}
         """

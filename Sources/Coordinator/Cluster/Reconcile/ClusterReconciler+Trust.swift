@@ -9,8 +9,14 @@ protocol TrustSource: Sendable {
     var bundle: String? { get }
     /// Whether the webhook's configuration is to be told by us, and not by somebody who renews certificates.
     var isToldByUs: Bool { get }
-    /// Everybody who is to trust a bundle has it by now.
-    func published(_ bundle: String)
+    /// Fingerprint of the authority that signs; nil when nobody says.
+    var authority: String? { get }
+    /// Everybody who is to trust a bundle has been given it by now.
+    ///
+    /// - Parameters:
+    ///   - bundle: what was given.
+    ///   - trustedByAgents: fingerprints of authorities that every agent has said to trust.
+    func published(_ bundle: String, trustedByAgents: Set<String>)
 }
 
 /// The certificates of the webhook's server.
@@ -24,9 +30,11 @@ struct CertificateTrust: TrustSource {
     }
     var isToldByUs: Bool { isOurs }
 
-    func published(_ bundle: String) {
+    var authority: String? { keeper.authority }
+
+    func published(_ bundle: String, trustedByAgents: Set<String>) {
         guard keeper.bundle == bundle else { return }
-        keeper.observed(published: Set(keeper.fingerprints), trustedByAgents: [])
+        keeper.observed(published: Set(keeper.fingerprints), trustedByAgents: trustedByAgents)
     }
 }
 
@@ -34,7 +42,8 @@ struct CertificateTrust: TrustSource {
 struct NoTrust: TrustSource {
     var bundle: String? { nil }
     var isToldByUs: Bool { false }
-    func published(_ bundle: String) {}
+    var authority: String? { nil }
+    func published(_ bundle: String, trustedByAgents: Set<String>) {}
 }
 
 // Trust in our certificates: of the API server by the webhook's configuration, of agents by a ConfigMap beside them.
@@ -44,13 +53,19 @@ extension ClusterReconciler {
     private static let webhookName = "pods.inject.remora.dev"
 
     /// Spreads a new bundle, and tells when everybody has it.
-    func watchTrust() {
+    func watchTrust() async {
         guard let bundle = trust.bundle else { return }
+        let authority = trust.authority
+        let agents = Set(caches.allPods.filter { $0.isInjected && !$0.isBeingDeleted }.map(\.uid))
+        let trusted = await conductor.perform { conductor in
+            conductor.authority = authority
+            return conductor.authoritiesTrusted(byAll: agents)
+        }
         let isNew = state.withLock { state in
             defer { state.bundle = bundle }
             return state.bundle != bundle
         }
-        let namespaces = Set(caches.allPods.map(\.key.namespace)).filter(caches.namespaces.isAlive)
+        let namespaces = trustingNamespaces
         if isNew {
             queue.add(.webhook)
             for namespace in namespaces { queue.add(.trust(namespace)) }
@@ -58,13 +73,23 @@ extension ClusterReconciler {
         let isEverywhere = state.withLock { state in
             (!trust.isToldByUs || state.published == bundle) && namespaces.allSatisfy { state.trusted[$0] == bundle }
         }
-        if isEverywhere { trust.published(bundle) }
+        if isEverywhere { trust.published(bundle, trustedByAgents: trusted) }
+    }
+
+    /// Namespaces with pods of ours; and our own, where people's programs look.
+    private var trustingNamespaces: Set<String> {
+        Set(caches.allPods.map(\.key.namespace) + [namespace]).filter(caches.namespaces.isAlive)
+    }
+
+    /// Writes everywhere again what agents trust: somebody may have changed or deleted it.
+    func renewTrust() {
+        state.withLock { $0.trusted = [:] }
+        for namespace in trustingNamespaces { queue.add(.trust(namespace)) }
     }
 
     /// Puts the certificates that agents trust into a namespace that has pods of ours.
     func reconcileTrust(_ namespace: String) async throws {
-        guard let bundle = trust.bundle, caches.namespaces.isAlive(namespace),
-            caches.allPods.contains(where: { $0.key.namespace == namespace }),
+        guard let bundle = trust.bundle, trustingNamespaces.contains(namespace),
             state.withLock({ $0.trusted[namespace] }) != bundle
         else { return }
         var map = KubernetesObject(.configMaps, name: ClusterNames.trust, namespace: namespace)

@@ -37,6 +37,8 @@ final class ClusterReconciler: Sendable {
     let secrets: any SecretSource
     let events: ClusterEvents
     let trust: any TrustSource
+    /// The coordinator's own.
+    let namespace: String
     let logger: Logger
     let queue: WorkQueue<Key>
     let state = Mutex(State())
@@ -83,6 +85,7 @@ final class ClusterReconciler: Sendable {
         secrets: any SecretSource,
         events: ClusterEvents,
         trust: any TrustSource,
+        namespace: String,
         queue: WorkQueue<Key>,
         logger: Logger
     ) {
@@ -94,6 +97,7 @@ final class ClusterReconciler: Sendable {
         self.secrets = secrets
         self.events = events
         self.trust = trust
+        self.namespace = namespace
         self.queue = queue
         self.logger = logger
     }
@@ -126,11 +130,16 @@ final class ClusterReconciler: Sendable {
     func run() async {
         await withTaskGroup { group in
             group.addTask { await self.queue.process(workers: Self.workers) { await self.reconcile($0) } }
-            group.addTask { await self.every(Self.resync) { self.addEverything() } }
+            group.addTask {
+                await self.every(Self.resync) {
+                    self.addEverything()
+                    self.renewTrust()
+                }
+            }
             group.addTask { await self.every(Self.catalogInterval) { self.queue.add(.catalog) } }
             group.addTask { await self.every(Self.listInterval) { await self.listDue() } }
             group.addTask { await self.every(Self.flipInterval) { await self.watchAgents() } }
-            group.addTask { await self.every(Self.flipInterval) { self.watchTrust() } }
+            group.addTask { await self.every(Self.flipInterval) { await self.watchTrust() } }
             await group.waitForAll()
         }
     }
