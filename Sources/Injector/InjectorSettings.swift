@@ -39,7 +39,7 @@ public struct NamespaceFacts: Sendable, Hashable {
         case restricted
     }
 
-    /// What a `LimitRange` allows one container, as quantities.
+    /// What a `LimitRange` allows one container, or a pod as a whole, as quantities.
     public struct ContainerBounds: Sendable, Hashable {
         /// Least processor time.
         public var minimumCPU: String?
@@ -49,6 +49,12 @@ public struct NamespaceFacts: Sendable, Hashable {
         public var minimumMemory: String?
         /// Most memory.
         public var maximumMemory: String?
+        /// How many times its request a processor limit may be.
+        public var maximumCPURatio: String?
+        /// How many times its request a memory limit may be.
+        public var maximumMemoryRatio: String?
+        /// The processor limit of a container that has none.
+        public var defaultCPU: String?
 
         /// Makes bounds; nil: none.
         public init(
@@ -75,8 +81,10 @@ public struct NamespaceFacts: Sendable, Hashable {
     public var podSecurity: PodSecurityLevel
     /// Whether the namespace wants no agents.
     public var isOptedOut: Bool
-    /// What its `LimitRange` allows.
+    /// What its `LimitRange` allows one container.
     public var bounds = ContainerBounds()
+    /// What its `LimitRange` allows a pod as a whole.
+    public var podBounds = ContainerBounds()
     /// Whether a quota counts `limits.cpu`: then a container without such a limit is refused.
     public var needsCPULimit = false
 

@@ -39,7 +39,13 @@ public final class ClusterCoordinatorService: Service {
         }
         try StateFiles(directory: configuration.stateDirectory).prepare()
         client = KubernetesClient(configuration.client)
-        namespaces = NamespaceWatch(client: client, timing: configuration.watches, logger: logger)
+        let limits = configuration.webhook == nil ? nil : NamespaceLimits(client: client, logger: logger)
+        namespaces = NamespaceWatch(
+            client: client,
+            timing: configuration.watches,
+            limits: limits,
+            logger: logger
+        )
         var settings = configuration.webhook
         settings?.namespaces = namespaces
         webhook = settings.map { WebhookServer($0, clock: { CoordinatorCore.now().unixMs / 1000 }, logger: logger) }

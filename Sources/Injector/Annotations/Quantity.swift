@@ -77,6 +77,44 @@ struct Quantity: Sendable, Hashable, Comparable {
         return result
     }
 
+    // MARK: Reckoning
+
+    /// What is left of it without another one.
+    func minus(_ other: Quantity, in unit: Unit) -> Quantity {
+        Quantity(text: "", nano: nano - other.nano).written(unit)
+    }
+
+    /// Both together.
+    func plus(_ other: Quantity, in unit: Unit) -> Quantity {
+        Quantity(text: "", nano: nano + other.nano).written(unit, roundingUp: true)
+    }
+
+    /// In what a quantity is written: thousandths of a processor, or bytes.
+    enum Unit { case milli, byte }
+
+    /// So many times as much, rounded down; nil when that is more than any quantity.
+    func times(_ factor: Quantity, in unit: Unit) -> Quantity? {
+        let (product, isOver) = nano.multipliedReportingOverflow(by: factor.nano)
+        return isOver ? nil : Quantity(text: "", nano: product / 1_000_000_000).written(unit)
+    }
+
+    /// The part of it of which it is so many times as much, rounded up; nil for a divisor that isn't above zero.
+    func divided(by divisor: Quantity, in unit: Unit) -> Quantity? {
+        let (product, isOver) = nano.multipliedReportingOverflow(by: 1_000_000_000)
+        guard divisor.nano > 0, !isOver else { return nil }
+        let part = product / divisor.nano + (product % divisor.nano > 0 ? 1 : 0)
+        return Quantity(text: "", nano: part).written(unit, roundingUp: true)
+    }
+
+    /// The same in whole units, written as people do.
+    private func written(_ unit: Unit, roundingUp: Bool = false) -> Quantity {
+        let size: Int128 = unit == .milli ? 1_000_000 : 1_000_000_000
+        let count = nano / size + (roundingUp && nano % size > 0 ? 1 : 0)
+        if unit == .milli { return Quantity(text: "\(count)m", nano: count * size) }
+        let mebi: Int128 = 1_048_576
+        return Quantity(text: count % mebi == 0 ? "\(count / mebi)Mi" : "\(count)", nano: count * size)
+    }
+
     static func == (left: Quantity, right: Quantity) -> Bool { left.nano == right.nano }
     static func < (left: Quantity, right: Quantity) -> Bool { left.nano < right.nano }
     func hash(into hasher: inout Hasher) { hasher.combine(nano) }

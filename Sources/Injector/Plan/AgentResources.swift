@@ -29,23 +29,32 @@ struct AgentResources: Sendable, Hashable {
         }
         var cpu = Pair(request: asked.cpuRequest ?? .milli(50), limit: asked.cpuLimit)
         var memory = Pair(request: asked.memoryRequest ?? .mebi(96), limit: asked.memoryLimit ?? .mebi(512))
+        let bounds = ResourceBounds(namespace, pod)
         if Self.isGuaranteed(pod) {
             cpu = try Pair(asked.cpuRequest, asked.cpuLimit, both: .milli(250), "cpu")
             memory = try Pair(asked.memoryRequest, asked.memoryLimit, both: .mebi(512), "memory")
         } else {
-            if namespace.needsCPULimit, cpu.limit == nil { cpu.limit = max(.milli(1000), cpu.request) }
+            // Where the namespace has a limit for it, ours is said: its default could be less than our request.
+            if bounds.wantsCPULimit, cpu.limit == nil {
+                cpu.limit = max(bounds.defaultCPU ?? .milli(1000), cpu.request)
+            }
             // A request given alone may be more than the usual limit, and a limit alone less than the usual request.
             if asked.memoryLimit == nil, let limit = memory.limit { memory.limit = max(limit, memory.request) }
             if asked.memoryRequest == nil, let limit = memory.limit { memory.request = min(limit, memory.request) }
             if asked.cpuRequest == nil, let limit = cpu.limit { cpu.request = min(limit, cpu.request) }
         }
-        let bounds = namespace.bounds
         var warnings: [String] = []
         let before = (cpu, memory)
-        cpu.clamp(bounds.minimumCPU, bounds.maximumCPU)
-        memory.clamp(bounds.minimumMemory, bounds.maximumMemory)
+        cpu.fit(bounds.cpu, keepsLimit: false)
+        memory.fit(bounds.memory, keepsLimit: true)
         if before != (cpu, memory) {
             warnings.append("the agent's requests and limits were fitted to the namespace's LimitRange")
+        }
+        if let reason = bounds.reasonAgainst(cpu, memory) {
+            throw InjectionError(
+                .resources,
+                "the LimitRange of namespace '\(namespace.name)' leaves no room for an agent beside the database: \(reason)"
+            )
         }
         var limits: [String: JSONTree] = [:]
         limits["cpu"] = cpu.limit.map { .string($0.text) }
@@ -82,41 +91,5 @@ struct AgentResources: Sendable, Hashable {
         case .number(let number): Quantity("\(number)")
         default: nil
         }
-    }
-}
-
-/// Request and limit of one kind.
-private struct Pair: Equatable {
-    var request: Quantity
-    var limit: Quantity?
-
-    init(request: Quantity, limit: Quantity?) {
-        self.request = request
-        self.limit = limit
-    }
-
-    /// Both the same, for a pod that would lose its class of service otherwise.
-    init(_ request: Quantity?, _ limit: Quantity?, both usual: Quantity, _ kind: String) throws(InjectionError) {
-        if let request, let limit, request != limit {
-            throw InjectionError(
-                .resources,
-                "\(kind) request '\(request.text)' and limit '\(limit.text)' differ, by which the pod would lose its class "
-                    + "Guaranteed; make them equal or give one"
-            )
-        }
-        let value = limit ?? request ?? usual
-        self.init(request: value, limit: value)
-    }
-
-    mutating func clamp(_ minimum: String?, _ maximum: String?) {
-        if let least = minimum.flatMap({ Quantity($0) }) {
-            request = max(request, least)
-            limit = limit.map { max($0, least) }
-        }
-        if let most = maximum.flatMap({ Quantity($0) }) {
-            request = min(request, most)
-            limit = limit.map { min($0, most) }
-        }
-        if let limit { request = min(request, limit) }
     }
 }

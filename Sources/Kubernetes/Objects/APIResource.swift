@@ -58,6 +58,15 @@ extension APIResource {
         kind: "Namespace",
         isNamespaced: false
     )
+    /// Bounds of what containers of a namespace may ask for.
+    public static let limitRanges = APIResource(group: "", version: "v1", plural: "limitranges", kind: "LimitRange")
+    /// Bounds of what a namespace may use.
+    public static let resourceQuotas = APIResource(
+        group: "",
+        version: "v1",
+        plural: "resourcequotas",
+        kind: "ResourceQuota"
+    )
     /// Nodes.
     public static let nodes = APIResource(
         group: "",

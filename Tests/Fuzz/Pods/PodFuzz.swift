@@ -66,6 +66,8 @@ public struct PodFuzz: Sendable {
                 throw fail("the pod loses its class of service")
             }
             if let reason = safetyReason(patched) { throw fail(reason) }
+            // One that is only repaired was fitted when it came.
+            if let reason = Reference.limitProblem(of: patched, namespace), outcome != .repaired { throw fail(reason) }
         }
         let (again, second) = try ask(patched)
         guard second == [], again == outcome || again == .alreadyInjected else {

@@ -271,6 +271,12 @@ struct PodMaker {
         if random.chance(10) {
             facts.bounds = .init(minimumCPU: "100m", maximumCPU: "1", minimumMemory: "128Mi", maximumMemory: "256Mi")
         }
+        if random.chance(10) {
+            facts.bounds.maximumMemoryRatio = random.pick(["1", "1.5", "3"])
+            facts.bounds.maximumCPURatio = random.pick(["1", "2", "10"])
+        }
+        if random.chance(10) { facts.bounds.defaultCPU = random.pick(["10m", "200m", "2"]) }
+        if random.chance(10) { facts.podBounds.maximumMemory = random.pick(["512Mi", "2Gi", "5Gi", "64Gi"]) }
         return facts
     }
 }

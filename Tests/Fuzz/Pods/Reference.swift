@@ -1,3 +1,4 @@
+import Injector
 import Kubernetes
 
 /// A second opinion on patches and pods, written apart from the injector's own code.
@@ -112,6 +113,26 @@ enum Reference {
                     return bytes(container[path: "resources", "requests", kind] ?? limit) == bytes(limit)
                 }
             }
+    }
+
+    /// How the agent in a pod breaks the bounds of its namespace; of a pod that an earlier injection changed, too.
+    static func limitProblem(of pod: JSONTree, _ facts: NamespaceFacts) -> String? {
+        if pod[path: "spec", "resources"] != nil { return nil }
+        let all = (pod[path: "spec", "containers"]?.array ?? []) + (pod[path: "spec", "initContainers"]?.array ?? [])
+        guard let agent = all.first(where: { $0["name"]?.string == AgentMark.container }) else { return nil }
+        func bound(_ text: String?) -> Double? { text.flatMap { bytes(.string($0)) } }
+        for (name, minimum, maximum, ratio) in [
+            ("cpu", facts.bounds.minimumCPU, facts.bounds.maximumCPU, facts.bounds.maximumCPURatio),
+            ("memory", facts.bounds.minimumMemory, facts.bounds.maximumMemory, facts.bounds.maximumMemoryRatio),
+        ] {
+            let request = agent[path: "resources", "requests", name].flatMap(bytes) ?? 0
+            let limit = agent[path: "resources", "limits", name].flatMap(bytes)
+            if let least = bound(minimum), request < least { return "it requests less \(name) than \(least)" }
+            if let most = bound(maximum), limit.map({ $0 > most }) ?? true { return "its \(name) may be \(most)" }
+            if let ratio = bound(ratio), limit.map({ $0 > request * ratio }) ?? true { return "\(name) ratio \(ratio)" }
+            if let limit, request > limit { return "it requests more \(name) than its limit" }
+        }
+        return nil
     }
 
     /// The few ways to write a quantity that the made pods and the injector use.

@@ -8,13 +8,17 @@ import Logging
 /// Every replica follows them.
 final class NamespaceWatch: NamespaceFactsSource {
     private let informer: Informer
+    /// What namespaces with agents demand; nil: nobody asks.
+    private let limits: NamespaceLimits?
 
     init(
         client: KubernetesClient,
         timing: WatchTiming = WatchTiming(),
+        limits: NamespaceLimits? = nil,
         logger: Logger,
         changed: @escaping @Sendable () -> Void = {}
     ) {
+        self.limits = limits
         informer = Informer(
             client,
             .namespaces,
@@ -27,7 +31,13 @@ final class NamespaceWatch: NamespaceFactsSource {
     }
 
     /// Follows them until the task is cancelled.
-    func run() async { await informer.run() }
+    func run() async {
+        await withTaskGroup { group in
+            group.addTask { await self.informer.run() }
+            if let limits { group.addTask { await limits.run() } }
+            await group.waitForAll()
+        }
+    }
 
     /// Waits until all were read once.
     func waitUntilSynced() async throws { try await informer.waitUntilSynced() }
@@ -36,10 +46,11 @@ final class NamespaceWatch: NamespaceFactsSource {
     var isSynced: Bool { informer.isSynced }
 
     /// What the webhook may know of a namespace.
-    ///
-    /// Limits and quotas are not looked at: that would be two more watches for what hardly any namespace has.
     func facts(of namespace: String) -> NamespaceFacts? {
-        labels(of: namespace).map { NamespaceFacts(name: namespace, labels: $0) }
+        guard let labels = labels(of: namespace) else { return nil }
+        var facts = NamespaceFacts(name: namespace, labels: labels)
+        if let limits = limits?.limits(of: namespace) { facts.take(limits) }
+        return facts
     }
 
     /// Labels of a namespace; nil when there is none of that name.

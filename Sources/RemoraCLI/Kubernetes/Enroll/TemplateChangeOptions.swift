@@ -120,11 +120,25 @@ struct TemplateChangeOptions: ParsableArguments {
         switch fetched {
         case .found(let namespace):
             let labels = (namespace[path: "metadata", "labels"]?.object ?? [:]).compactMapValues(\.string)
-            return NamespaceFacts(name: name, labels: labels)
+            var facts = NamespaceFacts(name: name, labels: labels)
+            facts.take(await limits(name, cluster))
+            return facts
         case .failed(let reason): throw CommandFailure(.kubernetes, reason)
         // Who may not read namespaces may still have agents; the webhook will judge.
         case .denied, .missing, .notAsked: return NamespaceFacts(name: name)
         }
+    }
+
+    /// What the webhook will fit the agent to, as far as this person may see it.
+    private func limits(_ name: String, _ cluster: Cluster) async -> NamespaceFacts.Limits {
+        func list(_ resource: APIResource) async -> [JSONTree] {
+            let fetched = await cluster.fetch { () async throws(KubernetesError) in
+                try await cluster.client.list(resource, namespace: name).items
+            }
+            // Not seen: the webhook judges by itself.
+            return (fetched.value ?? []).map(\.tree)
+        }
+        return NamespaceFacts.Limits(limitRanges: await list(.limitRanges), quotas: await list(.resourceQuotas))
     }
 
     private func confirm(_ enrollment: Enrollment, _ answer: Answer, _ surroundings: Surroundings) throws {

@@ -21,18 +21,27 @@ struct Admission: Sendable {
     func mutate(_ given: JSONTree) async throws -> JSONTree {
         if isExempt { return given }
         var object = given
-        if isPod, operation == .create { object = try PodAdmission.admit(object, core) }
+        if isPod, operation == .create {
+            object = try PodAdmission.admit(object, in: call.info.namespace, core)
+        }
         object = try core.mutators.apply(.before, object, self)
         object = try await MutatingWebhooks(admission: self).run(object)
         object = try core.mutators.apply(.after, object, self)
         // Once more, since containers may have come.
-        if isPod, operation == .create { object = try ServiceAccountAdmission.admit(object, core) }
+        if isPod, operation == .create {
+            object = LimitRanger(core, namespace: call.info.namespace).admit(object)
+            object = try ServiceAccountAdmission.admit(object, core)
+        }
         return object
     }
 
     /// Refuses what policies don't allow.
     func validate(_ object: JSONTree) async throws {
         if isExempt { return }
+        if isPod, operation == .create {
+            try LimitRanger(core, namespace: call.info.namespace).check(object)
+            try QuotaAdmission.check(object, namespace: call.info.namespace, core)
+        }
         if isPod, operation == .create || old?["spec"] != object["spec"] {
             try PodSecurityAdmission.check(object, self)
         }

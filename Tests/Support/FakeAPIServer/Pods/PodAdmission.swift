@@ -2,8 +2,9 @@ import Kubernetes
 
 /// The plugins that look after new pods before any webhook does.
 enum PodAdmission {
-    static func admit(_ given: JSONTree, _ core: ServerCore) throws -> JSONTree {
-        tolerating(try prioritized(try ServiceAccountAdmission.admit(given, core), core))
+    static func admit(_ given: JSONTree, in namespace: String, _ core: ServerCore) throws -> JSONTree {
+        let bounded = LimitRanger(core, namespace: namespace).admit(given)
+        return tolerating(try prioritized(try ServiceAccountAdmission.admit(bounded, core), core))
     }
 
     /// The priority of the pod's class, which must be there.

@@ -55,6 +55,8 @@ struct Quantity: Sendable, Comparable {
     static func < (left: Quantity, right: Quantity) -> Bool { left.nanos < right.nanos }
     static func == (left: Quantity, right: Quantity) -> Bool { left.nanos == right.nanos }
 
+    /// The value, as near as a floating-point number comes.
+    var number: Double { NSDecimalNumber(decimal: nanos).doubleValue / 1e9 }
     var isNegative: Bool { nanos < 0 }
     var isZero: Bool { nanos == 0 }
     /// Whether it is a whole number of thousandths, of which CPUs are made.

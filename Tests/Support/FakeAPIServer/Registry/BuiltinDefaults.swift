@@ -63,6 +63,8 @@ enum BuiltinDefaults {
         case ("apps", _): workload(&object, type.resource)
         case ("", "services"): object.modify("spec", service)
         case ("", "secrets"): object.fill("type", "Opaque")
+        case ("", "limitranges"):
+            object.modify("spec") { $0.modify("limits") { $0.modifyElements(LimitRanger.complete) } }
         case (ServerCore.rbacGroup, _): roles(&object)
         case ("admissionregistration.k8s.io", _): admission(&object, type.kind)
         case ("apiextensions.k8s.io", _): object.modify("spec", definition)

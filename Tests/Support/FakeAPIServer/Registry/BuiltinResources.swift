@@ -93,6 +93,8 @@ enum BuiltinResources {
             short: ["ev"],
             fields: ["regarding.kind", "regarding.namespace", "regarding.name", "regarding.uid", "reason", "type"]
         ),
+        make("", "limitranges", "LimitRange", short: ["limits"]),
+        make("", "resourcequotas", "ResourceQuota", short: ["quota"], sub: ["status"]),
         make("coordination.k8s.io", "leases", "Lease", unconditional: false),
         make("scheduling.k8s.io", "priorityclasses", "PriorityClass", short: ["pc"], namespaced: false),
     ]

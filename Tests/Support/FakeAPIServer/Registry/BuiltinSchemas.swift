@@ -24,6 +24,12 @@ enum BuiltinSchemas {
         CoreEvent:involvedObject ObjectRef;reason s;message s;source any;firstTimestamp t;lastTimestamp t;count i;type s
         CoreEvent:eventTime mt;series EventSeries;action s;related ObjectRef;reportingComponent s;reportingInstance s
         Lease:spec LeaseSpec
+        LimitRange:spec LimitRangeSpec
+        LimitRangeSpec:limits [LimitRangeItem]
+        LimitRangeItem:type s;max {q};min {q};default {q};defaultRequest {q};maxLimitRequestRatio {q}
+        ResourceQuota:spec QuotaSpec;status QuotaStatus
+        QuotaSpec:hard {q};scopes [s];scopeSelector any
+        QuotaStatus:hard {q};used {q}
         StatefulSet:spec StatefulSetSpec;status WorkloadStatus
         Deployment:spec DeploymentSpec;status WorkloadStatus
         DaemonSet:spec DaemonSetSpec;status WorkloadStatus
