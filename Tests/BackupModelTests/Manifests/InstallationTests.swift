@@ -158,6 +158,23 @@ struct InstallationTests {
         #expect(!text.contains("hostPath") && !text.contains("hostNetwork"))
     }
 
+    @Test("the image that is put beside databases has run in the coordinator's own pod before")
+    func agentImage() throws {
+        let spec = try #require(try Kustomization(".").object("Deployment", "remora-coordinator")["spec"] as? Map)
+        let pod = try #require((spec["template"] as? Map)?["spec"] as? Map)
+        let first = try #require((pod["initContainers"] as? [Map])?.first)
+        let container = try #require((pod["containers"] as? [Map])?.first)
+        let variables = container["env"] as? [Map] ?? []
+        let injected = variables.first { $0["name"] as? String == "REMORA_AGENT_IMAGE" }?["value"] as? String
+        #expect(injected?.contains(":") == true, "with a tag: it is not a name that nobody filled in")
+        #expect(first["image"] as? String == injected)
+        // It ends by itself, and a failure to pull it or to start is one of the pod.
+        #expect(first["args"] as? [String] == ["--version"] && first["restartPolicy"] == nil)
+        // While it doesn't get ready, nothing of what serves is taken away.
+        let strategy = try #require((spec["strategy"] as? Map)?["rollingUpdate"] as? Map)
+        #expect(strategy["maxUnavailable"] as? Int == 0)
+    }
+
     @Test("every policy is bound, denies, and asks for a verb of our own")
     func policies() throws {
         let all = try Kustomization(".")
