@@ -82,7 +82,7 @@ private struct Rollout: Sendable {
     }
 }
 
-@Suite struct ClusterBlueprintTests {
+@Suite(.serialized) struct ClusterBlueprintTests {
     private var quick: ListTiming {
         var lists = ListTiming()
         lists.used = .milliseconds(500)

@@ -9,7 +9,9 @@ import Testing
 @testable import Coordinator
 
 /// What sessions only use can be deleted at any moment, too: then nothing keeps the namespace, and no lock is forgotten.
-@Suite struct ClusterLeftoversTests {
+///
+/// One after another: side by side these clusters would starve the tests of other suites.
+@Suite(.serialized) struct ClusterLeftoversTests {
     /// How far the session is.
     enum Moment: String, CaseIterable, Sendable {
         case queued, running, locked, committing, over

@@ -11,7 +11,7 @@ import Testing
 @testable import Coordinator
 
 /// What agents and the API server are to trust, and whether they can check what they meet.
-@Suite struct ClusterTrustTests {
+@Suite(.serialized) struct ClusterTrustTests {
     private static let names = WebhookConfiguration.names(
         ofServices: ["remora-webhook", "remora-agents"],
         in: KubernetesHarness.system
@@ -124,6 +124,8 @@ import Testing
                         }
                     }
                 }
+                // As often as this is enough, and leaves the processors to others. Cancelled: the loop's condition ends it.
+                try? await Task.sleep(for: .milliseconds(200))
             }
         }
     }

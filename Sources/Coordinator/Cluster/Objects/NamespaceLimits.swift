@@ -38,6 +38,14 @@ final class NamespaceLimits: Sendable {
         return limits
     }
 
+    /// A namespace is gone.
+    func forget(_ namespace: String) {
+        state.withLock { state in
+            state.wanted.remove(namespace)
+            state.known[namespace] = nil
+        }
+    }
+
     /// Looks at them until the task is cancelled.
     func run() async {
         await findNamespaces()
@@ -90,7 +98,7 @@ final class NamespaceLimits: Sendable {
                 }
             )
             state.withLock { state in
-                state.known = found
+                state.known = found.filter { state.wanted.contains($0.key) }
                 state.trouble = nil
             }
         } catch {

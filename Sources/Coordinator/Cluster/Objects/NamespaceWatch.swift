@@ -26,7 +26,10 @@ final class NamespaceWatch: NamespaceFactsSource {
             timing: timing,
             trim: { $0.annotations = [:] },
             onTrouble: { logger.warning("\($0)") },
-            onChange: { _ in changed() }
+            onChange: { change in
+                if case .deleted(let namespace) = change { limits?.forget(namespace.name) }
+                changed()
+            }
         )
     }
 
