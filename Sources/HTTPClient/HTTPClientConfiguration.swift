@@ -38,6 +38,12 @@ public struct HTTPClientConfiguration: Sendable {
     public var maxConnections: Int
     /// How long connecting may take, name look-up and TLS handshake included.
     public var connectTimeout: Duration
+    /// Speak HTTP/2 with servers that offer it: only for tests of servers.
+    ///
+    /// Nothing of ours does: with libcurl 7.88 a connection that has gone dead without a word is kept for further calls as
+    /// long as the kernel keeps it, and a stream that is given up on a connection without others isn't reset, so that the
+    /// server goes on sending (docs/explanation/cluster-mode.md has the measurements).
+    package var usesHTTP2 = false
 
     /// Makes a configuration; the defaults suit a server with a public certificate.
     public init(

@@ -48,7 +48,9 @@ final class EasyOptions: Sendable {
         setter.set(CURLOPT_NOSIGNAL, 1)
         setter.set(CURLOPT_QUICK_EXIT, 1)
         setter.set(CURLOPT_PROTOCOLS_STR, "http,https")
-        setter.set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
+        setter.set(CURLOPT_HTTP_VERSION, configuration.usesHTTP2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1)
+        // Rather a stream on a connection that is being made than one more connection.
+        if configuration.usesHTTP2 { setter.set(CURLOPT_PIPEWAIT, 1) }
         setter.set(CURLOPT_FOLLOWLOCATION, 0)
         // A key may hold what looks like a dotted path once it is percent-encoded.
         setter.set(CURLOPT_PATH_AS_IS, 1)

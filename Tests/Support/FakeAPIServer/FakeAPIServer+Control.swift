@@ -49,6 +49,18 @@ extension FakeAPIServer {
     /// Everything that was asked by HTTP so far.
     public var requests: [LoggedRequest] { core.log.requests }
 
+    /// All connections that were made so far, in their order.
+    public var connections: [LoggedConnection] { core.connections.connections }
+
+    /// Asks the clients of all connections to go elsewhere, as a server that shuts down does; requests under way go on.
+    public func goAway() { core.connections.goAway() }
+
+    /// Cuts all connections, as the end of the server's process does.
+    public func cutConnections() { core.connections.cut() }
+
+    /// Lets nothing through on the connections that are open, as a machine does that has gone without a word.
+    public func freezeConnections() async { await core.connections.freeze() }
+
     /// Watches that are open now.
     ///
     /// - Parameter path: only those of exactly this path.

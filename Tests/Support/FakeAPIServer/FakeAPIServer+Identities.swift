@@ -47,6 +47,26 @@ extension FakeAPIServer {
     /// Makes a token worthless.
     public func revoke(_ token: String) { core.tokens.revoke(token) }
 
+    /// A certificate and its key (PEM) by which the server knows somebody who has no token.
+    ///
+    /// A server has one client's certificate: the last identity counts.
+    ///
+    /// - Throws: ``FakeAPIServerError`` without TLS.
+    public func clientCertificate(for identity: Identity) throws -> (certificate: String, key: String) {
+        guard let tls else { throw FakeAPIServerError("without TLS nobody is known by a certificate") }
+        return try tls.clientCertificate(for: identity)
+    }
+
+    /// Takes another authority and certificate, as when a cluster's is renewed; connections that are open stay.
+    ///
+    /// - Throws: ``FakeAPIServerError`` without TLS, and whatever openssl says.
+    public func replaceAuthority() async throws {
+        guard let tls else { throw FakeAPIServerError("without TLS there is no authority") }
+        try tls.replace(by: try await Authority.make())
+        let roots = tls.authority
+        core.store.write { state in Bootstrap.publish(roots, &state) }
+    }
+
     /// A kubeconfig for this server.
     ///
     /// - Parameters:

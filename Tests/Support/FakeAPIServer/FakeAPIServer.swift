@@ -1,48 +1,40 @@
 import Foundation
 import Kubernetes
-import NIOSSL
-import Synchronization
 
 /// A Kubernetes API server for tests, as strict as a real one: what that refuses, this refuses.
 ///
-/// It speaks real HTTP on a port of the loopback interface, so that the product's own client, webhooks and kubectl can be
+/// It speaks real HTTP/2 and HTTP/1.1 over TLS on a port of the loopback interface, so that the product's own client, webhooks and kubectl can be
 /// driven against it.
 public final class FakeAPIServer: Sendable {
     /// Where it listens, like `https://127.0.0.1:40123`.
     public let url: String
-    /// Its authority's certificate (PEM); empty without TLS.
-    public let authority: String
     /// A token that may do everything.
     public let adminToken: String
     let core: ServerCore
+    let tls: ServerTLS?
     private let tasks: [Task<Void, any Error>]
 
-    private init(url: String, authority: String, core: ServerCore, tasks: [Task<Void, any Error>]) {
+    private init(url: String, tls: ServerTLS?, core: ServerCore, tasks: [Task<Void, any Error>]) {
         self.url = url
-        self.authority = authority
+        self.tls = tls
         self.core = core
         self.tasks = tasks
         adminToken = core.tokens.issue(.admin)
     }
 
+    /// Its authority's certificate (PEM) as it is now; empty without TLS.
+    public var authority: String { tls?.authority ?? "" }
+
     /// Starts a server, which runs until ``stop()``.
     public static func start(_ options: FakeAPIServerOptions = FakeAPIServerOptions()) async throws -> FakeAPIServer {
         let core = ServerCore(options)
-        var tls: TLSConfiguration?
-        var authority = ""
-        if options.usesTLS {
-            let material = try await Authority.shared.material()
-            tls = TLSConfiguration.makeServerConfiguration(
-                certificateChain: material.certificate.map { .certificate($0) },
-                privateKey: .privateKey(material.key)
-            )
-            authority = material.authority
-        }
+        let tls: ServerTLS? =
+            options.usesTLS
+            ? try ServerTLS(try await Authority.shared.material(), offersHTTP2: options.offersHTTP2) : nil
         let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
-        let configuration = tls
         let listening = Task {
             defer { continuation.finish() }
-            try await Listener(core: core).run(tls: configuration) { continuation.yield($0) }
+            try await Listener(core: core, tls: tls).run { continuation.yield($0) }
         }
         var iterator = ports.makeAsyncIterator()
         guard let port = await iterator.next() else {
@@ -51,11 +43,11 @@ public final class FakeAPIServer: Sendable {
         }
         let controllers = Task<Void, any Error> { await Controllers(core: core).run() }
         let scheme = options.usesTLS ? "https" : "http"
-        let roots = authority
+        let roots = tls?.authority ?? ""
         core.store.write { state in Bootstrap.publish(roots, &state) }
         return FakeAPIServer(
             url: "\(scheme)://127.0.0.1:\(port)",
-            authority: authority,
+            tls: tls,
             core: core,
             tasks: [listening, controllers]
         )
@@ -65,6 +57,8 @@ public final class FakeAPIServer: Sendable {
     public func stop() async {
         core.faults.liftAll()
         core.store.close()
+        // Nobody waits for clients that keep an idle connection.
+        core.connections.cut()
         for task in tasks {
             task.cancel()
             // How it ended doesn't matter any more.

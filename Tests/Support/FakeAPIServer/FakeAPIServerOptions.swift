@@ -4,6 +4,10 @@ public import Foundation
 public struct FakeAPIServerOptions: Sendable {
     /// HTTPS with an authority of the server's own; otherwise plain HTTP.
     public var usesTLS = true
+    /// With TLS, HTTP/2 is offered beside HTTP/1.1 and the client chooses by ALPN, as with a real one; else only HTTP/1.1.
+    public var offersHTTP2 = true
+    /// Streams at once on one connection of HTTP/2; a real one's default is the same.
+    public var maxConcurrentStreams = 100
     /// Whether roles and bindings decide; otherwise everybody who is known may do everything.
     public var enforcesRBAC = true
     /// What `/version` says.

@@ -5,7 +5,17 @@ public enum Misbehaviour: Sendable {
     /// The body comes in pieces of so many bytes, each a chunk and a packet of its own, whatever characters they cut.
     case splitBody(every: Int)
     /// The connection is closed when so many bytes of the body are out; 0: before any answer.
+    ///
+    /// Over HTTP/2 that ends all its streams.
     case closeConnection(afterBytes: Int)
+    /// The connection takes no more requests when so many bytes of the body are out, and ends when all streams have.
+    ///
+    /// GOAWAY of HTTP/2, as a server that shuts down sends it; over HTTP/1.1 the connection ends behind the answer.
+    case goAway(afterBytes: Int)
+    /// GOAWAY when so many bytes of the body are out, and the connection is closed at once.
+    case goAwayAndClose(afterBytes: Int)
+    /// The answer ends by RST_STREAM when so many bytes of the body are out; over HTTP/1.1 the connection ends.
+    case resetStream(afterBytes: Int)
     /// Answered with this status instead; `Retry-After` in seconds when given.
     case status(Int, retryAfter: Int?)
     /// Answered as usual, so much later.

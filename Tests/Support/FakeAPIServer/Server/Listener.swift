@@ -1,10 +1,8 @@
 import Hummingbird
 import HummingbirdCore
-import HummingbirdTLS
 import Kubernetes
 import Logging
 import NIOCore
-import NIOSSL
 
 /// A request's connection, so that faults can cut it.
 struct ConnectionContext: RequestContext {
@@ -23,25 +21,17 @@ private struct ConnectionCut: Error {}
 /// Between HTTP and the server's core.
 struct Listener: HTTPResponder {
     let core: ServerCore
+    let tls: ServerTLS?
 
     static let bodyLimit = 3 << 20
 
     /// Serves until the task is cancelled.
-    func run(tls: TLSConfiguration?, onRunning: @escaping @Sendable (Int) -> Void) async throws {
+    func run(onRunning: @escaping @Sendable (Int) -> Void) async throws {
         var logger = Logger(label: "fake-api-server")
         logger.logLevel = .critical
-        let http = HTTPServerBuilder.http1(
-            configuration: .init(
-                httpDecoderConfiguration: .init(
-                    maxHeaderFieldSize: 32 << 10,
-                    maxHeaderListSize: 64 << 10,
-                    maxHeaderFieldCount: 200
-                )
-            )
-        )
         let application = Application(
             responder: self,
-            server: try tls.map { try HTTPServerBuilder.tls(http, tlsConfiguration: $0) } ?? http,
+            server: HTTPServerBuilder { ConnectionChannel(core: core, tls: tls, responder: $0) },
             configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0), serverName: nil),
             onServerRunning: { channel in onRunning(channel.localAddress?.port ?? 0) },
             logger: logger
@@ -54,6 +44,7 @@ struct Listener: HTTPResponder {
         let method = request.method.rawValue
         let info = RequestInfo(method: method, path: request.uri.path, query: Query(query))
         let faults = core.faults.hitting(info)
+        let wire = core.connections.wire(of: context.channel)
         let body: [UInt8]?
         if method == "GET" || method == "HEAD" { body = [] } else { body = try await Self.body(request) }
         var call = Call(
@@ -65,15 +56,15 @@ struct Listener: HTTPResponder {
             identity: Identity(username: "system:anonymous", groups: ["system:unauthenticated"]),
             body: body ?? []
         )
-        let refusal = authenticate(&call, request)
+        let refusal = await authenticate(&call, request, wire)
         let number = core.log.begin(call, query: query, method: method)
-        var reply = await answer(call, body: body, refusal: refusal, faults: faults, context)
+        var reply = await answer(call, body: body, refusal: refusal, faults: faults)
         for text in call.notes.warnings {
             let escaped = text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: " ")
             reply.headers.append(("Warning", "299 - \"\(escaped)\""))
         }
         core.log.end(number, status: reply.status, audit: call.notes.audit)
-        return try response(reply, request, method, info, faults, context)
+        return try response(reply, request, method, info, faults, wire)
     }
 
     /// The whole body; nil when it is too large.
@@ -87,10 +78,14 @@ struct Listener: HTTPResponder {
         return isTooLarge ? nil : bytes
     }
 
-    private func authenticate(_ call: inout Call, _ request: Request) -> APIError? {
+    private func authenticate(_ call: inout Call, _ request: Request, _ wire: Wire) async -> APIError? {
         if ["/healthz", "/livez", "/readyz"].contains(call.info.path) { return nil }
         guard let header = request.headers[.authorization], header.lowercased().hasPrefix("bearer ") else {
-            return .unauthorized
+            guard let certificate = await wire.clientCertificate(), let identity = tls?.client(certificate) else {
+                return .unauthorized
+            }
+            call.identity = identity
+            return impersonate(&call, request)
         }
         switch core.tokens.bearer(
             String(header.dropFirst(7)).trimmed,
@@ -122,9 +117,7 @@ struct Listener: HTTPResponder {
         return nil
     }
 
-    private func answer(_ call: Call, body: [UInt8]?, refusal: APIError?, faults: [Fault], _ context: ConnectionContext)
-        async -> Reply
-    {
+    private func answer(_ call: Call, body: [UInt8]?, refusal: APIError?, faults: [Fault]) async -> Reply {
         for fault in faults {
             switch fault.behaviour {
             case .delay(let time):
@@ -161,7 +154,7 @@ struct Listener: HTTPResponder {
         _ method: String,
         _ info: RequestInfo,
         _ faults: [Fault],
-        _ context: ConnectionContext
+        _ wire: Wire
     ) throws -> Response {
         var headers: HTTPFields = [.contentType: reply.contentType, .cacheControl: "no-cache, private"]
         for (name, value) in reply.headers {
@@ -169,6 +162,8 @@ struct Listener: HTTPResponder {
             headers.append(HTTPFields.Element(name: field, value: value))
         }
         let shape = BodyShape(faults)
+        // What HTTP/2 says by a frame.
+        if shape.breach?.how == .goAway, wire.stream == nil { headers[.connection] = "close" }
         switch reply.content {
         case .bytes(let bytes):
             if shape.isPlain || method == "HEAD" {
@@ -178,17 +173,16 @@ struct Listener: HTTPResponder {
                     body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes))
                 )
             }
-            let channel = context.channel
             return Response(
                 status: .init(code: reply.status),
                 headers: headers,
                 body: ResponseBody { writer in
-                    let out = Outlet(writer, shape, channel)
+                    let out = Outlet(writer, shape, wire)
                     try await out.write(bytes)
                     try await out.finish()
                 }
             )
-        case .watch(let stream): return watch(stream, headers, request, info, faults, context)
+        case .watch(let stream): return watch(stream, headers, request, info, faults, wire)
         }
     }
 
@@ -198,18 +192,18 @@ struct Listener: HTTPResponder {
         _ request: Request,
         _ info: RequestInfo,
         _ faults: [Fault],
-        _ context: ConnectionContext
+        _ wire: Wire
     ) -> Response {
         // The end of a body must come from a buffer, or watching the connection ends badly (Hummingbird 2.28).
         var request = request
         request.body = RequestBody(buffer: ByteBuffer())
-        let (core, channel, body) = (core, context.channel, request.body)
+        let (core, body) = (core, request.body)
         let shape = BodyShape(faults)
         return Response(
             status: .ok,
             headers: headers,
             body: ResponseBody { writer in
-                let out = Outlet(writer, shape, channel)
+                let out = Outlet(writer, shape, wire)
                 core.log.watchBegan(info.path)
                 defer { core.log.watchEnded(info.path) }
                 try await out.flushHead()
@@ -228,7 +222,10 @@ struct Listener: HTTPResponder {
 private struct BodyShape: Sendable {
     var pieceBytes: Int?
     var pause: Duration?
-    var cutAfter: Int?
+    /// How it ends early, and behind how many bytes.
+    var breach: (after: Int, how: Breach)?
+
+    enum Breach { case cut, goAway, goAwayAndCut, reset }
 
     init(_ faults: [Fault]) {
         for fault in faults {
@@ -237,13 +234,16 @@ private struct BodyShape: Sendable {
             case .slowBody(let bytes, let time):
                 pieceBytes = max(1, bytes)
                 pause = time
-            case .closeConnection(let bytes): cutAfter = bytes
+            case .closeConnection(let bytes): breach = (bytes, .cut)
+            case .goAway(let bytes): breach = (bytes, .goAway)
+            case .goAwayAndClose(let bytes): breach = (bytes, .goAwayAndCut)
+            case .resetStream(let bytes): breach = (bytes, .reset)
             default: break
             }
         }
     }
 
-    var isPlain: Bool { pieceBytes == nil && cutAfter == nil }
+    var isPlain: Bool { pieceBytes == nil && breach == nil }
 }
 
 /// Writes a body as its shape says.
@@ -251,35 +251,42 @@ private struct BodyShape: Sendable {
 /// Unchecked because a writer isn't sendable: one task at a time uses it.
 private final class Outlet: @unchecked Sendable {
     private var writer: any ResponseBodyWriter
-    private let shape: BodyShape
-    private let channel: any Channel
+    private var shape: BodyShape
+    private let wire: Wire
     private var sent = 0
 
-    init(_ writer: any ResponseBodyWriter, _ shape: BodyShape, _ channel: any Channel) {
+    init(_ writer: any ResponseBodyWriter, _ shape: BodyShape, _ wire: Wire) {
         self.writer = writer
         self.shape = shape
-        self.channel = channel
+        self.wire = wire
     }
 
-    func flushHead() async throws { if shape.cutAfter == 0 { try await cut() } }
+    func flushHead() async throws { try await breakOff() }
 
     func write(_ bytes: [UInt8]) async throws {
         var rest = bytes[...]
-        if shape.cutAfter == 0 { try await cut() }
+        try await breakOff()
         while !rest.isEmpty {
             var count = min(rest.count, shape.pieceBytes ?? rest.count)
-            if let limit = shape.cutAfter { count = min(count, limit - sent) }
+            if let breach = shape.breach { count = min(count, breach.after - sent) }
             if let pause = shape.pause { try await Task.sleep(for: pause) }
             try await writer.write(ByteBuffer(bytes: rest.prefix(count)))
             rest = rest.dropFirst(count)
             sent += count
-            if let limit = shape.cutAfter, sent >= limit { try await cut() }
+            try await breakOff()
         }
     }
 
-    private func cut() async throws {
-        // It may be closed already, which is what is wanted.
-        try? await channel.close()
+    /// Does to the connection what the script says, when it is time.
+    private func breakOff() async throws {
+        guard let breach = shape.breach, sent >= breach.after else { return }
+        shape.breach = nil
+        switch breach.how {
+        case .goAway: return wire.goAway()
+        case .cut: wire.cut()
+        case .goAwayAndCut: await wire.goAwayAndCut()
+        case .reset: await wire.reset()
+        }
         throw ConnectionCut()
     }
 

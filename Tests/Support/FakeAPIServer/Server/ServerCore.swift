@@ -8,6 +8,7 @@ final class ServerCore: Sendable {
     let store: Store
     let tokens: TokenBook
     let log = RequestLog()
+    let connections = ConnectionBook()
     let faults = FaultScript()
     let mutators = MutatorList()
     let services = ServiceTable()
