@@ -138,16 +138,18 @@ extension ClientConfiguration {
     ///   - kubeconfig: a file that a person named.
     ///   - context: a context that a person named.
     ///   - environment: the process's.
+    ///   - directory: where a pod finds its service account.
     /// - Returns: what ``KubernetesClient`` needs.
     /// - Throws: `.configuration` when there is neither, or it can't be used.
     public static func discover(
         kubeconfig: String? = nil,
         context: String? = nil,
-        environment: [String: String]
+        environment: [String: String],
+        directory: String = serviceAccountDirectory
     ) throws(KubernetesError) -> ClientConfiguration {
         let isPod = environment["KUBERNETES_SERVICE_HOST"] != nil
         if kubeconfig == nil, context == nil, isPod, !Kubeconfig.exists(environment: environment) {
-            return try inCluster(environment: environment)
+            return try inCluster(environment: environment, directory: directory)
         }
         return try Kubeconfig.load(path: kubeconfig, environment: environment)
             .clientConfiguration(context: context, environment: environment)

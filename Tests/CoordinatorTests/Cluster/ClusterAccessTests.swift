@@ -66,9 +66,7 @@ import Testing
 
     @Test("people may do what their roles allow, in the namespaces where they do")
     func people() async throws {
-        var options = FakeAPIServerOptions()
-        options.usesTLS = false
-        try await KubernetesHarness.run(options) { harness in
+        try await KubernetesHarness.run(FakeAPIServerOptions()) { harness in
             try await harness.fake.apply(
                 yaml: """
                     apiVersion: rbac.authorization.k8s.io/v1

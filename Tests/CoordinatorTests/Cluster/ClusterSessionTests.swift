@@ -163,9 +163,9 @@ import Testing
         }
     }
 
-    @Test("a person's cancel stops a session")
+    @Test("a person's cancel stops a session, over plain HTTP too")
     func cancel() async throws {
-        try await KubernetesHarness.run { harness in
+        try await KubernetesHarness.run(KubernetesHarness.plainOptions) { harness in
             try await harness.lead { coordinator in
                 try await harness.createSession("a")
                 try await harness.untilPhase("a", .queued)

@@ -24,7 +24,7 @@ struct KubernetesHarness: Sendable {
 
     /// Runs `body` with an API server that is stopped afterwards.
     static func run(
-        _ options: FakeAPIServerOptions = plainOptions,
+        _ options: FakeAPIServerOptions = openOptions,
         _ body: (KubernetesHarness) async throws -> Void
     ) async throws {
         try await withTestDirectory("cluster") { directory in
@@ -38,17 +38,28 @@ struct KubernetesHarness: Sendable {
     }
 
     /// Everybody who is known may do everything: who may do what is proven where roles are tested.
-    static var plainOptions: FakeAPIServerOptions {
+    static var openOptions: FakeAPIServerOptions {
         var options = FakeAPIServerOptions()
-        options.usesTLS = false
         options.enforcesRBAC = false
+        return options
+    }
+
+    /// The same without TLS, where only HTTP/1.1 is spoken.
+    static var plainOptions: FakeAPIServerOptions {
+        var options = openOptions
+        options.usesTLS = false
         return options
     }
 
     static func configuration(_ fake: FakeAPIServer, token: String? = nil) -> ClientConfiguration {
         var configuration = ClientConfiguration(
             server: fake.url,
-            access: FixedAccess(Access(authorization: "Bearer \(token ?? fake.adminToken)"))
+            access: FixedAccess(
+                Access(
+                    authorization: "Bearer \(token ?? fake.adminToken)",
+                    trust: fake.authority.isEmpty ? .system : .pem(Array(fake.authority.utf8))
+                )
+            )
         )
         // Tests do in seconds what takes hours elsewhere.
         configuration.callsPerSecond = 10_000
