@@ -224,4 +224,32 @@ struct WireTests {
             try await eventually("the files are closed") { try ClusterWire.openFiles < before + 30 }
         }
     }
+
+    @Test("a leader whose connection went dead without a word renews its lease over another")
+    func leader() async throws {
+        try await ClusterWire.run { wire in
+            let election = LeaderElection(
+                wire.client(),
+                name: "remora",
+                namespace: "shop",
+                identity: "one",
+                timing: ElectionTiming(
+                    leaseDuration: .seconds(9),
+                    renewDeadline: .seconds(6),
+                    retryPeriod: .milliseconds(200)
+                )
+            )
+            let clock = ContinuousClock()
+            try await election.lead {
+                await wire.server.freezeConnections()
+                let frozen = clock.now
+                // As long as the deadline, and as it takes to notice.
+                while clock.now - frozen < .seconds(7) {
+                    try await Task.sleep(for: .milliseconds(100))
+                    #expect(election.isLeading)
+                }
+            }
+            #expect(wire.server.connections.count == 2)
+        }
+    }
 }

@@ -64,6 +64,12 @@ public final class LeaderElection: Sendable {
 
     private var time: TimeSource { client.time }
 
+    /// The longest that one try may take.
+    ///
+    /// A kept connection may have gone dead without a word, which only shows by its silence: the tries after it, over a
+    /// new connection, must come before the deadline.
+    private var tryLimit: Duration { timing.renewDeadline / 3 }
+
     /// Waits until this candidate leads, runs `body`, and gives the lease back.
     ///
     /// - Parameters:
@@ -99,7 +105,7 @@ public final class LeaderElection: Sendable {
     private func acquire() async throws(KubernetesError) {
         while true {
             do {
-                if try await tryOnce(atMost: timing.renewDeadline) { return }
+                if try await tryOnce(atMost: tryLimit) { return }
             } catch {
                 if error.isCancelled { throw error }
                 // Another was quicker: that is what elections are for.
@@ -133,7 +139,9 @@ public final class LeaderElection: Sendable {
             let left = renewed + timing.renewDeadline - time.elapsed()
             guard left > .zero else { return lost(last.map { "it couldn't be renewed: \($0.message)" }) }
             do {
-                if try await !tryOnce(atMost: left) { return lost("another has it: \(leader ?? "nobody")") }
+                if try await !tryOnce(atMost: min(left, tryLimit)) {
+                    return lost("another has it: \(leader ?? "nobody")")
+                }
             } catch {
                 if error.isCancelled { return error }
                 last = error
