@@ -74,8 +74,8 @@ struct AdmissionTests {
             (#"{"allowed":true,"patch":"W10="}"#, "", 201),
             (#"{"allowed":true,"patchType":"JSONPatch","patch":"e30="}"#, "", 201),
             (#"{"allowed":true,"patchType":"JSONPatch","patch":""}"#, "", 201),
-            (#"{"allowed":false,"status":{"message":"no"}}"#, "denied the request: no", 403),
-            (#"{"allowed":false,"status":{"message":"no","code":400}}"#, "denied the request: no", 400),
+            (#"{"allowed":false,"status":{"message":"no"}}"#, "denied the request: no", 400),
+            (#"{"allowed":false,"status":{"message":"no","code":403}}"#, "denied the request: no", 403),
             (#"[{"op":"remove","path":"/spec/none"}]"#, "remove operation does not apply", 500),
             (
                 #"[{"op":"add","path":"/spec/containers/-","value":{"name":"mongod","image":"i"}}]"#, "Duplicate value",

@@ -61,7 +61,7 @@ struct MutatingWebhooks: Sendable {
         }
         for warning in response.warnings { admission.call.notes.warn(warning) }
         for (key, value) in response.auditAnnotations { admission.call.notes.annotate("\(hook.name)/\(key)", value) }
-        guard response.isAllowed else { throw WebhookResponse.denial(hook.name, response, admission) }
+        guard response.isAllowed else { throw WebhookResponse.denial(hook.name, response) }
         guard let patch = response.patch else { return object }
         let operations: JSONTree
         do {

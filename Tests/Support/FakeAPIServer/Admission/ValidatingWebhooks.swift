@@ -16,22 +16,20 @@ struct ValidatingWebhooks: Sendable {
         guard admission.fitsRules(hook["rules"]), admission.fitsNamespace(hook["namespaceSelector"], object),
             admission.fitsObject(hook["objectSelector"], object), try WebhookConditions.fit(hook, object, admission)
         else { return }
+        let response: WebhookResponse
         do throws(WebhookFailure) {
-            let response = try await WebhookCall(hook: hook, admission: admission).send(object)
-            for warning in response.warnings { admission.call.notes.warn(warning) }
-            for (key, value) in response.auditAnnotations { admission.call.notes.annotate("\(name)/\(key)", value) }
-            if response.isAllowed { return }
-            throw WebhookFailure("\0" + (WebhookResponse.denial(name, response, admission).message))
+            response = try await WebhookCall(hook: hook, admission: admission).send(object)
         } catch {
-            if error.text.hasPrefix("\0") {
-                throw APIError(code: 403, reason: "Forbidden", message: String(error.text.dropFirst()))
-            }
             guard hook["failurePolicy"]?.string == "Ignore" else {
                 throw APIError.internalError(
                     "failed calling webhook \"\(name)\": failed to call webhook: \(error.text)"
                 )
             }
             admission.core.log.note(.failedOpen(webhook: name, reason: error.text))
+            return
         }
+        for warning in response.warnings { admission.call.notes.warn(warning) }
+        for (key, value) in response.auditAnnotations { admission.call.notes.annotate("\(name)/\(key)", value) }
+        guard response.isAllowed else { throw WebhookResponse.denial(name, response) }
     }
 }

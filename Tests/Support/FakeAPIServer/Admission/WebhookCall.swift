@@ -9,18 +9,14 @@ struct WebhookResponse: Sendable {
     var warnings: [String] = []
     var auditAnnotations: [String: String] = [:]
 
-    static func denial(_ webhook: String, _ response: WebhookResponse, _ admission: Admission) -> APIError {
+    static func denial(_ webhook: String, _ response: WebhookResponse) -> APIError {
         let message = response.status?["message"]?.string ?? response.status?["reason"]?.string ?? ""
-        var code = Int(response.status?["code"]?.integer ?? 0)
-        if code < 400 || code > 599 { code = 403 }
+        let code = Int(response.status?["code"]?.integer ?? 0)
         let text =
             "admission webhook \"\(webhook)\" denied the request"
             + (message.isEmpty ? " without explanation" : ": \(message)")
-        return APIError(
-            code: code,
-            reason: response.status?["reason"]?.string ?? (code == 403 ? "Forbidden" : ""),
-            message: text
-        )
+        // A refusal without a code of its own is one for a bad request, and has no reason.
+        return APIError(code: max(code, 400), reason: response.status?["reason"]?.string ?? "", message: text)
     }
 }
 

@@ -101,20 +101,41 @@ struct Controllers: Sendable {
         }
     }
 
-    private func attemptDelete(_ key: ObjectKey, _ type: ResourceType, _ state: inout Store.State, _ now: Date) {
+    private func attemptDelete(
+        _ key: ObjectKey,
+        _ type: ResourceType,
+        policy: String = "",
+        _ state: inout Store.State,
+        _ now: Date
+    ) {
         guard let object = state.object(type.storage, key), !object.isTerminating || object.finalizers.isEmpty else {
             return
         }
+        var options = ServerCore.DeleteOptions()
+        options.policy = policy
         // Gone meanwhile is as good.
-        _ = try? ServerCore.delete(key, type, ServerCore.DeleteOptions(), &state, now: now)
+        _ = try? ServerCore.delete(key, type, options, &state, now: now)
+    }
+
+    /// An object as those see it that name it as their owner.
+    private struct Owner {
+        var type: ResourceType
+        var key: ObjectKey
+        /// It is deleted in the foreground, and waits for those that it owns.
+        var isWaiting: Bool
     }
 
     /// Deletes what has no owner any more; keeps, or lets go, what its deletion's policy says.
     private func collectGarbage(_ state: inout Store.State, _ now: Date) {
         let types = state.registry.stored
-        var alive: [String: (ResourceType, ObjectKey)] = [:]
+        var present: [String: Owner] = [:]
+        var owning: Set<String> = []
         for type in types {
-            for (key, object) in state.all(type.storage) { alive[object.uid] = (type, key) }
+            for (key, object) in state.all(type.storage) {
+                let isWaiting = object.isTerminating && object.finalizers.contains("foregroundDeletion")
+                present[object.uid] = Owner(type: type, key: key, isWaiting: isWaiting)
+                owning.formUnion(object.ownerReferences.compactMap { $0["uid"]?.string })
+            }
         }
         for type in types {
             for (key, object) in state.all(type.storage) where !object.ownerReferences.isEmpty {
@@ -127,13 +148,22 @@ struct Controllers: Sendable {
                 }
                 // An owner of an unknown kind might be there.
                 if isUnknown { continue }
-                let present = owners.filter { owner in
-                    guard let found = alive[owner["uid"]?.string ?? ""] else { return false }
+                let found = owners.map { reference -> Owner? in
+                    guard let owner = present[reference["uid"]?.string ?? ""] else { return nil }
                     // An owner in another namespace is none.
-                    return (!found.0.isNamespaced || found.1.namespace == key.namespace)
-                        && found.1.name == owner["name"]?.string
+                    let isReachable = !owner.type.isNamespaced || owner.key.namespace == key.namespace
+                    return isReachable && owner.key.name == reference["name"]?.string ? owner : nil
                 }
-                if present.isEmpty { attemptDelete(key, type, &state, now) }
+                let staying = zip(owners, found).filter { $1.map { !$0.isWaiting } ?? false }.map(\.0)
+                if staying.isEmpty {
+                    let isWaitedFor = found.contains { $0?.isWaiting == true } && owning.contains(object.uid)
+                    attemptDelete(key, type, policy: isWaitedFor ? "Foreground" : "", &state, now)
+                } else if staying.count < owners.count {
+                    // Somebody still owns it: only the others are forgotten, so that they need not wait for it.
+                    var next = object
+                    next.set("metadata", "ownerReferences", to: .array(staying))
+                    state.put(next, type.storage)
+                }
             }
         }
         for type in types {
@@ -156,7 +186,7 @@ struct Controllers: Sendable {
         guard let policy else { return }
         var isBlocked = false
         for other in types {
-            for (place, dependent) in state.all(other.storage) {
+            for dependent in state.all(other.storage).values {
                 guard let reference = dependent.ownerReferences.first(where: { $0["uid"]?.string == object.uid }) else {
                     continue
                 }
@@ -165,11 +195,8 @@ struct Controllers: Sendable {
                     let rest = dependent.ownerReferences.filter { $0["uid"]?.string != object.uid }
                     next.set("metadata", "ownerReferences", to: rest.isEmpty ? nil : .array(rest))
                     state.put(next, other.storage)
-                } else {
-                    attemptDelete(place, other, &state, now)
-                    if reference["blockOwnerDeletion"] == true, state.object(other.storage, place) != nil {
-                        isBlocked = true
-                    }
+                } else if reference["blockOwnerDeletion"] == true {
+                    isBlocked = true
                 }
             }
         }
