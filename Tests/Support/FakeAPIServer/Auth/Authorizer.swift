@@ -2,6 +2,8 @@ import Kubernetes
 
 extension ServerCore {
     static let rbacGroup = "rbac.authorization.k8s.io"
+    /// What everybody may read, known or not.
+    static let publicPaths = ["/healthz", "/livez", "/readyz", "/version", "/version/"]
 
     /// Refuses what nobody has allowed.
     ///
@@ -29,11 +31,12 @@ extension ServerCore {
 
     func isAllowed(_ info: RequestInfo, _ identity: Identity) -> Bool {
         if identity.groups.contains("system:masters") { return true }
+        if !info.isResource, info.verb == "get", Self.publicPaths.contains(info.path) { return true }
         if !info.isResource, identity.username != "system:anonymous" {
             // As the role system:discovery lets everybody who is known.
-            let open = ["/healthz", "/livez", "/readyz", "/version", "/version/", "/api", "/apis"]
             if info.verb == "get",
-                open.contains(info.path) || ["/api/", "/apis/", "/openapi/"].contains(where: info.path.hasPrefix)
+                ["/api", "/apis"].contains(info.path)
+                    || ["/api/", "/apis/", "/openapi/"].contains(where: info.path.hasPrefix)
             {
                 return true
             }

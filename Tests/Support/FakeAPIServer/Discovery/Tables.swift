@@ -56,15 +56,29 @@ enum Tables {
     ]
 
     private static func cell(_ column: ResourceType.PrinterColumn, _ object: JSONTree) -> JSONTree {
-        guard let value = JSONPath(column.path)?.values(in: object).first else {
-            return column.type == "date" ? "<unknown>" : .null
+        guard let value = JSONPath(column.path)?.values(in: object).first else { return .null }
+        guard column.type == "date" else { return value }
+        guard let date = value.string.flatMap(Times.parse) else { return "<invalid>" }
+        return .string(age(Int(Date().timeIntervalSince(date))))
+    }
+
+    /// A time that has passed, as short as people read it; one that is yet to come has no such text.
+    static func age(_ seconds: Int) -> String {
+        let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400)
+        func text(_ large: Int, _ unit: String, _ small: Int, _ smaller: String) -> String {
+            small == 0 ? "\(large)\(unit)" : "\(large)\(unit)\(small)\(smaller)"
         }
-        guard column.type == "date", let date = value.string.flatMap(Times.parse) else { return value }
-        let seconds = Int(Date().timeIntervalSince(date))
-        return .string(
-            seconds < 120
-                ? "\(max(0, seconds))s"
-                : seconds < 7200 ? "\(seconds / 60)m" : seconds < 172_800 ? "\(seconds / 3600)h" : "\(seconds / 86400)d"
-        )
+        return switch seconds {
+        case ..<(-1): "<invalid>"
+        case ..<120: "\(max(0, seconds))s"
+        case ..<600: text(minutes, "m", seconds % 60, "s")
+        case ..<10_800: "\(minutes)m"
+        case ..<28_800: text(hours, "h", minutes % 60, "m")
+        case ..<172_800: "\(hours)h"
+        case ..<691_200: text(days, "d", hours % 24, "h")
+        case ..<63_072_000: "\(days)d"
+        case ..<252_288_000: text(days / 365, "y", days % 365, "d")
+        default: "\(days / 365)y"
+        }
     }
 }

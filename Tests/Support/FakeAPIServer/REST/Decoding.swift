@@ -22,6 +22,9 @@ extension ServerCore {
             }
         case "application/yaml", "application/apply-patch+yaml":
             return try yaml(String(decoding: body, as: UTF8.self))
+        case Protobuf.mediaType:
+            if let tree = try Protobuf.tree(body) { return tree }
+            fallthrough
         default:
             throw APIError.unsupportedMediaType(
                 "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf"

@@ -79,8 +79,9 @@ struct Listener: HTTPResponder {
     }
 
     private func authenticate(_ call: inout Call, _ request: Request, _ wire: Wire) async -> APIError? {
-        if ["/healthz", "/livez", "/readyz"].contains(call.info.path) { return nil }
         guard let header = request.headers[.authorization], header.lowercased().hasPrefix("bearer ") else {
+            // Said to everybody, as the role system:public-info-viewer has it.
+            if ServerCore.publicPaths.contains(call.info.path) { return nil }
             guard let certificate = await wire.clientCertificate(), let identity = tls?.client(certificate) else {
                 return .unauthorized
             }
