@@ -44,10 +44,8 @@ struct Kustomization {
         }
         for patch in text["patches"] as? [[String: Any]] ?? [] { try apply(patch) }
         if let images = text["images"] as? [[String: String]] {
-            let references = Dictionary(
-                uniqueKeysWithValues: images.map { ($0["name"] ?? "", "\($0["newName"] ?? ""):\($0["newTag"] ?? "")") }
-            )
-            objects = objects.map { Self.named($0, references) as? [String: Any] ?? [:] }
+            let changes = Dictionary(uniqueKeysWithValues: images.map { ($0["name"] ?? "", $0) })
+            objects = objects.map { Self.named($0, changes) as? [String: Any] ?? [:] }
         }
     }
 
@@ -80,18 +78,25 @@ struct Kustomization {
         return String(decoding: data, as: UTF8.self)
     }
 
-    /// Images by their whole reference, where they stand: `image`, and `value` of a variable (`base/images.yaml`).
-    private static func named(_ node: Any, _ references: [String: String]) -> Any {
+    /// Images where they stand: `image`, and `value` of a variable (`base/images.yaml`).
+    private static func named(_ node: Any, _ changes: [String: [String: String]]) -> Any {
         if let map = node as? [String: Any] {
             var result: [String: Any] = [:]
             for (key, value) in map {
                 let isPlace = key == "image" || key == "value"
-                let reference = isPlace ? (value as? String).flatMap { references[$0] } : nil
-                result[key] = reference ?? named(value, references)
+                let reference = isPlace ? (value as? String).flatMap { changed($0, changes) } : nil
+                result[key] = reference ?? named(value, changes)
             }
             return result
         }
-        return (node as? [Any])?.map { named($0, references) } ?? node
+        return (node as? [Any])?.map { named($0, changes) } ?? node
+    }
+
+    private static func changed(_ reference: String, _ changes: [String: [String: String]]) -> String? {
+        let parts = reference.split(separator: ":", maxSplits: 1).map(String.init)
+        guard let name = parts.first, let change = changes[name] else { return nil }
+        let tag = change["newTag"] ?? parts.dropFirst().first
+        return (change["newName"] ?? name) + (tag.map { ":\($0)" } ?? "")
     }
 
     // MARK: Patches

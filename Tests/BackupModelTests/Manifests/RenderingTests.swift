@@ -2,6 +2,7 @@ import BackupModel
 import Foundation
 import TestSupport
 import Testing
+import Yams
 
 @Suite("manifests/install.yaml and what kustomize makes")
 struct RenderingTests {
@@ -22,6 +23,24 @@ struct RenderingTests {
         #expect(rendered.text == (try String(contentsOfFile: "\(directory)/install.yaml", encoding: .utf8)))
     }
 
+    /// Debian has no package of it.
+    private static let kubectl = try? Tools.find("kubectl", variable: "REMORA_KUBECTL")
+
+    @Test(
+        "kustomize itself makes the same of every overlay",
+        .enabled(if: kubectl != nil, "there is no kubectl here"),
+        arguments: [
+            ".", "overlays/cert-manager", "overlays/fail-closed", "overlays/local-images", "overlays/single-replica",
+        ]
+    )
+    func kustomize(name: String) async throws {
+        let kubectl = try #require(Self.kubectl)
+        let made = try await Command(kubectl, ["kustomize", "\(Tools.packageRoot)/manifests/\(name)"]).run()
+        let theirs = try Yams.load_all(yaml: made.text).map { try Kustomization.text($0) }
+        // kustomize puts kinds in an order of its own.
+        #expect(theirs.sorted() == (try Self.texts(Kustomization(name).objects)).sorted())
+    }
+
     @Test("images and labels have this version, and no image is named but in one place")
     func versions() throws {
         let deployment = try Kustomization.text(Kustomization(".").object("Deployment", "remora-coordinator"))
@@ -36,6 +55,7 @@ struct RenderingTests {
         "an overlay changes what it says, and nothing else",
         arguments: [
             ("fail-closed", ["MutatingWebhookConfiguration"], 0), ("single-replica", ["Deployment"], 0),
+            ("local-images", ["Deployment"], 0),
             ("cert-manager", ["Deployment", "MutatingWebhookConfiguration"], 4),
         ] as [(String, [String], Int)]
     )
@@ -59,6 +79,12 @@ struct RenderingTests {
         #expect((webhook["webhooks"] as? [[String: Any]])?.first?["failurePolicy"] as? String == "Fail")
         let single = try Kustomization("overlays/single-replica").object("Deployment", "remora-coordinator")
         #expect((single["spec"] as? [String: Any])?["replicas"] as? Int == 1)
+        let images = try Kustomization("overlays/local-images")
+        let local = try Kustomization.text(images.object("Deployment", "remora-coordinator"))
+        for image in ["remora-coordinator", "remora-agent"] {
+            #expect(local.contains("\"localhost\\/\(image):\(RemoraVersion.current)\""), "\(local)")
+            #expect(!local.contains("\"\(image):"), "\(local)")
+        }
         let managed = try Kustomization.text(Kustomization("overlays/cert-manager").objects)
         #expect(managed.contains("\"--tls-certificate=\\/etc\\/remora\\/tls\\/tls.crt\""))
         #expect(managed.contains("\"cert-manager.io\\/inject-ca-from\":\"remora-system\\/remora-coordinator\""))
