@@ -22,6 +22,10 @@ struct Call: Sendable {
     var retry: RetryRules?
     /// Doesn't wait for its turn: for what must not be late, such as renewing a lease.
     var isUrgent = false
+    /// Makes a connection of its own.
+    ///
+    /// All that are kept may have gone dead at once, without a word: each try over one of them would be in vain.
+    var avoidsKeptConnections = false
     var largestAnswer = 32 << 20
 
     init(_ method: String, _ path: String, _ summary: String, _ repetition: Repetition) {

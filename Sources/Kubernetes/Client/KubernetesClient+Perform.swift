@@ -11,6 +11,7 @@ extension KubernetesClient {
 
     /// The same, and tells whether an earlier try failed so that nobody knows whether the server carried it out.
     func perform(_ call: Call, _ mayHaveBeenDone: inout Bool) async throws(KubernetesError) -> JSONTree {
+        var call = call
         let rules = call.retry ?? configuration.retry
         let begun = time.elapsed()
         var backoff = Backoff(first: rules.firstDelay, longest: rules.longestDelay)
@@ -29,6 +30,7 @@ extension KubernetesClient {
                     if call.repetition == .harmful { throw error }
                     mayHaveBeenDone = true
                 }
+                call.avoidsKeptConnections = error.isOfConnection
                 try await pause(before: call, after: error, rules, &backoff, begun)
             }
         }
@@ -90,7 +92,7 @@ extension KubernetesClient {
             body: call.body?.bytes ?? [],
             timeout: call.timeout ?? configuration.callTimeout,
             // libcurl itself sends again over a new connection when a kept one broke.
-            usesFreshConnection: call.repetition == .harmful,
+            usesFreshConnection: call.repetition == .harmful || call.avoidsKeptConnections,
             maxResponseBytes: call.largestAnswer
         )
         return (transport(for: access), request)

@@ -11,6 +11,8 @@ public final class LeaderElection: Sendable {
         var observation = LeaseObservation()
         /// When the last renewal that succeeded was sent; nil when not leading.
         var renewed: Duration?
+        /// The last try got no answer.
+        var isUnheard = false
     }
 
     /// What this candidate calls itself.
@@ -161,11 +163,24 @@ public final class LeaderElection: Sendable {
 
     /// Gets or renews the lease; false while another has it.
     private func tryOnce(atMost limit: Duration) async throws(KubernetesError) -> Bool {
+        do {
+            let isOurs = try await exchange(atMost: limit)
+            state.withLock { $0.isUnheard = false }
+            return isOurs
+        } catch {
+            state.withLock { $0.isUnheard = error.isOfConnection }
+            throw error
+        }
+    }
+
+    private func exchange(atMost limit: Duration) async throws(KubernetesError) -> Bool {
         let begun = time.elapsed()
+        let isUnheard = state.withLock { $0.isUnheard }
         func hurry(_ call: inout Call) {
             call.retry = .never
             call.isUrgent = true
             call.timeout = limit
+            call.avoidsKeptConnections = isUnheard
         }
         var lease: KubernetesObject
         do {

@@ -95,4 +95,6 @@ public struct KubernetesError: Error, Sendable, Hashable, CustomStringConvertibl
     public var isInvalid: Bool { code == .invalid }
     /// The task was cancelled.
     public var isCancelled: Bool { code == .cancelled }
+    /// The connection broke, or is as good as dead: no answer came.
+    var isOfConnection: Bool { status == nil && (code == .timedOut || code == .unreachable) }
 }

@@ -152,6 +152,8 @@ extension KubernetesClient {
         ])
         var call = Call("GET", place.path + query, "watch \(place.summary)", .harmless)
         if options.isMetadataOnly { call.accept = MediaType.metadataList }
+        // Over a kept connection that has gone dead, its silence would be noticed minutes later.
+        call.avoidsKeptConnections = true
         var isRenewed = false
         while true {
             do {
