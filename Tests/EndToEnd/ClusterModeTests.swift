@@ -45,6 +45,8 @@ struct ClusterModeTests {
             password: Deployment.repositoryPassword
         ).check()
 
+        try await rig.forgetFormerAuthority()
+
         // The one that leads is gone at once; another one, in another pod, knows everything from the objects.
         await rig.coordinators[0].kill()
         try await rig.coordinators[1].launch()
@@ -268,6 +270,31 @@ final class ClusterRig: Sendable {
 
     /// Creates an object as a person with every right does.
     func create(_ yaml: String) async throws { try await fake.apply(yaml: yaml) }
+
+    /// An authority that signed before goes as soon as every real agent has said which one it trusts now.
+    func forgetFormerAuthority() async throws {
+        let (place, entry) = ("/api/v1/namespaces/\(Self.system)/secrets/remora-webhook-ca", "authorities.json")
+        func stored() async throws -> JSONTree {
+            let data = await fake.send("GET", place).body[path: "data", entry]?.string.flatMap {
+                Data(base64Encoded: $0)
+            }
+            return try JSONTree(parsing: [UInt8](data ?? Data()))
+        }
+        var state = try await stored()
+        let certificate = state[path: "current", "certificate"] ?? ""
+        state["former"] = [
+            [
+                "certificate": certificate, "fingerprint": .string(String(repeating: "0", count: 64)),
+                "until": 4_102_444_800, "since": 0,
+            ]
+        ]
+        let text = Data(state.bytes).base64EncodedString()
+        let answer = await fake.send("PATCH", place, ["data": [entry: .string(text)]])
+        guard answer.status == 200 else { throw TestSupportError("the authority was not changed: \(answer.body)") }
+        try await eventually("every agent trusts the one that signs, and the former one goes") {
+            try await stored()["former"]?.array?.isEmpty == true
+        }
+    }
 
     /// Waits until a session has ended, and returns its object.
     func waitForEnd(_ resource: String, _ name: String) async throws -> JSONTree {

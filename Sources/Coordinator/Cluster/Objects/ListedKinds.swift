@@ -37,6 +37,14 @@ final class ListedKinds: Sendable {
     /// What was there when it was listed last.
     subscript(kind: Kind) -> [KubernetesObject] { listings.withLock { $0[kind]?.objects ?? [] } }
 
+    /// Whether a kind's objects are known: until it was listed once, what isn't there may well exist.
+    func isKnown(_ kind: Kind) -> Bool {
+        listings.withLock { listings in
+            if case .listed = listings[kind]?.outcome { return true }
+            return listings[kind]?.objects.isEmpty == false
+        }
+    }
+
     /// Lists what is due.
     ///
     /// - Parameter wanted: names that something asks for, by kind; of what lives in a namespace, with it (`shop/orders`).

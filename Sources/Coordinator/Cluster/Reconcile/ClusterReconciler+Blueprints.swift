@@ -34,6 +34,7 @@ extension ClusterReconciler {
         addBindings(&asking)
         for (key, asked) in asking.sorted(by: { $0.key < $1.key }) where !asked.owners.isEmpty {
             guard let blueprint = blueprints[asked.blueprint] else {
+                guard caches.listed.isKnown(.blueprints) else { continue }
                 tellOnce(
                     "BackupBlueprint \(asked.blueprint), which \(key.name) asks for, is not there or not in force",
                     about: asked.owners[0],

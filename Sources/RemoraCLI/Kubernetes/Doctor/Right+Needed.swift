@@ -9,6 +9,9 @@ extension ClusterFacts.Right {
         var all = [
             right("watch", "pods", to: "find pods whose agent is missing"),
             right("watch", "namespaces", to: "know which namespaces want no agents"),
+            right("get", "replicasets", "apps", to: "know which Deployment a blueprint's configuration belongs to"),
+            right("list", "limitranges", to: "fit agents to what a namespace allows"),
+            right("list", "resourcequotas", to: "fit agents to what a namespace's quotas demand"),
             right("create", "tokenreviews", "authentication.k8s.io", to: "know agents and people by their tokens"),
             right("create", "subjectaccessreviews", "authorization.k8s.io", to: "let people do what they may"),
             right("create", "events", "events.k8s.io", to: "tell what happens"),
