@@ -134,7 +134,7 @@ let package = Package(
         library(
             "FakeAPIServer",
             [
-                "Kubernetes", "TestSupport", logging, yaml,
+                "Kubernetes", "TestSupport", logging, lifecycle, yaml,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),

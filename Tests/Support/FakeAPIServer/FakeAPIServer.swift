@@ -1,10 +1,11 @@
 import Foundation
 import Kubernetes
+import ServiceLifecycle
 
 /// A Kubernetes API server for tests, as strict as a real one: what that refuses, this refuses.
 ///
-/// It speaks real HTTP/2 and HTTP/1.1 over TLS on a port of the loopback interface, so that the product's own client, webhooks and kubectl can be
-/// driven against it.
+/// It speaks real HTTP/2 and HTTP/1.1 over TLS on a port of the loopback interface, so that the product's own client,
+/// webhooks and kubectl can be driven against it.
 public final class FakeAPIServer: Sendable {
     /// Where it listens, like `https://127.0.0.1:40123`.
     public let url: String
@@ -12,13 +13,24 @@ public final class FakeAPIServer: Sendable {
     public let adminToken: String
     let core: ServerCore
     let tls: ServerTLS?
-    private let tasks: [Task<Void, any Error>]
+    private let service: ServiceGroup
+    private let listening: Task<Void, any Error>
+    private let controllers: Task<Void, Never>
 
-    private init(url: String, tls: ServerTLS?, core: ServerCore, tasks: [Task<Void, any Error>]) {
+    private init(
+        url: String,
+        tls: ServerTLS?,
+        core: ServerCore,
+        service: ServiceGroup,
+        listening: Task<Void, any Error>,
+        controllers: Task<Void, Never>
+    ) {
         self.url = url
         self.tls = tls
         self.core = core
-        self.tasks = tasks
+        self.service = service
+        self.listening = listening
+        self.controllers = controllers
         adminToken = core.tokens.issue(.admin)
     }
 
@@ -32,16 +44,17 @@ public final class FakeAPIServer: Sendable {
             options.usesTLS
             ? try ServerTLS(try await Authority.shared.material(), offersHTTP2: options.offersHTTP2) : nil
         let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
+        let service = Listener(core: core, tls: tls).service { continuation.yield($0) }
         let listening = Task {
             defer { continuation.finish() }
-            try await Listener(core: core, tls: tls).run { continuation.yield($0) }
+            try await service.run()
         }
         var iterator = ports.makeAsyncIterator()
         guard let port = await iterator.next() else {
             try await listening.value
             throw FakeAPIServerError("the fake API server ended before it listened")
         }
-        let controllers = Task<Void, any Error> { await Controllers(core: core).run() }
+        let controllers = Task { await Controllers(core: core).run() }
         let scheme = options.usesTLS ? "https" : "http"
         let roots = tls?.authority ?? ""
         core.store.write { state in Bootstrap.publish(roots, &state) }
@@ -49,7 +62,9 @@ public final class FakeAPIServer: Sendable {
             url: "\(scheme)://127.0.0.1:\(port)",
             tls: tls,
             core: core,
-            tasks: [listening, controllers]
+            service: service,
+            listening: listening,
+            controllers: controllers
         )
     }
 
@@ -57,12 +72,18 @@ public final class FakeAPIServer: Sendable {
     public func stop() async {
         core.faults.liftAll()
         core.store.close()
-        // Nobody waits for clients that keep an idle connection.
-        core.connections.cut()
-        for task in tasks {
-            task.cancel()
+        controllers.cancel()
+        await controllers.value
+        await service.triggerGracefulShutdown()
+        await withTaskGroup { group in
             // How it ended doesn't matter any more.
-            _ = try? await task.value
+            group.addTask { [listening] in _ = try? await listening.value }
+            // Nobody waits for clients that keep an idle connection.
+            group.addTask { [core] in
+                repeat { core.connections.cutAccepted() } while (try? await Task.sleep(for: .milliseconds(10))) != nil
+            }
+            await group.next()
+            group.cancelAll()
         }
     }
 

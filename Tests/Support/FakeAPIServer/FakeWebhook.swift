@@ -6,6 +6,7 @@ public import Kubernetes
 import Logging
 import NIOCore
 import NIOSSL
+import ServiceLifecycle
 import Synchronization
 import TestSupport
 
@@ -17,6 +18,7 @@ public final class FakeWebhook: Sendable {
     public let port: Int
     /// The certificate of its authority (PEM).
     public let authority: String
+    private let service: ServiceGroup
     private let task: Task<Void, any Error>
     private let seen: Reviews
 
@@ -24,8 +26,15 @@ public final class FakeWebhook: Sendable {
         let list = Mutex<[JSONTree]>([])
     }
 
-    private init(port: Int, authority: String, task: Task<Void, any Error>, seen: Reviews) {
+    private init(
+        port: Int,
+        authority: String,
+        service: ServiceGroup,
+        task: Task<Void, any Error>,
+        seen: Reviews
+    ) {
         self.port = port
+        self.service = service
         url = "https://127.0.0.1:\(port)"
         self.authority = authority
         self.task = task
@@ -85,16 +94,17 @@ public final class FakeWebhook: Sendable {
             onServerRunning: { channel in continuation.yield(channel.localAddress?.port ?? 0) },
             logger: logger
         )
+        let service = ServiceGroup(configuration: .init(services: [application], logger: logger))
         let task = Task {
             defer { continuation.finish() }
-            try await application.run()
+            try await service.run()
         }
         var iterator = ports.makeAsyncIterator()
         guard let port = await iterator.next() else {
             try await task.value
             throw FakeAPIServerError("the fake webhook ended before it listened")
         }
-        return FakeWebhook(port: port, authority: authority, task: task, seen: seen)
+        return FakeWebhook(port: port, authority: authority, service: service, task: task, seen: seen)
     }
 
     private static func reply(_ bytes: [UInt8]) -> Response {
@@ -107,7 +117,7 @@ public final class FakeWebhook: Sendable {
 
     /// Ends it.
     public func stop() async {
-        task.cancel()
+        await service.triggerGracefulShutdown()
         // How it ended doesn't matter any more.
         _ = try? await task.value
     }

@@ -18,11 +18,19 @@ final class ConnectionBook: Sendable {
     private struct State {
         var all: [LoggedConnection] = []
         var open: [ObjectIdentifier: (channel: any Channel, number: Int)] = [:]
+        /// Connections that may not have agreed on anything yet.
+        var accepted: [ObjectIdentifier: any Channel] = [:]
     }
 
     private let state = Mutex(State())
 
     var connections: [LoggedConnection] { state.withLock { $0.all } }
+
+    func accepted(_ channel: any Channel) {
+        let key = ObjectIdentifier(channel)
+        state.withLock { $0.accepted[key] = channel }
+        channel.closeFuture.whenComplete { [self] _ in state.withLock { _ = $0.accepted.removeValue(forKey: key) } }
+    }
 
     func opened(_ channel: any Channel, isHTTP2: Bool) {
         let key = ObjectIdentifier(channel)
@@ -57,6 +65,11 @@ final class ConnectionBook: Sendable {
 
     /// Cuts all connections.
     func cut() { for wire in open { wire.cut() } }
+
+    /// Cuts also those that have not agreed on a protocol yet.
+    func cutAccepted() {
+        for channel in state.withLock({ Array($0.accepted.values) }) { Wire(connection: channel, stream: nil).cut() }
+    }
 
     /// Makes all connections dumb and deaf.
     func freeze() async { for wire in open { await wire.freeze() } }

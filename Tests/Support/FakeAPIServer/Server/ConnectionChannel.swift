@@ -40,6 +40,7 @@ struct ConnectionChannel: ServerChildChannel {
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+        core.connections.accepted(channel)
         guard let tls else {
             return setupHTTP1(channel, logger).map { negotiated in
                 Value(channel: channel, negotiated: channel.eventLoop.makeSucceededFuture(negotiated))

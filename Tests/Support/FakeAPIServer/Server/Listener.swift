@@ -3,6 +3,7 @@ import HummingbirdCore
 import Kubernetes
 import Logging
 import NIOCore
+import ServiceLifecycle
 
 /// A request's connection, so that faults can cut it.
 struct ConnectionContext: RequestContext {
@@ -25,8 +26,11 @@ struct Listener: HTTPResponder {
 
     static let bodyLimit = 3 << 20
 
-    /// Serves until the task is cancelled.
-    func run(onRunning: @escaping @Sendable (Int) -> Void) async throws {
+    /// What serves until it is told to shut down.
+    ///
+    /// Never by cancelling it: a connection that is accepted at that moment ends the whole process (Hummingbird 2.28 with
+    /// NIO 2.101, "Deinited NIOAsyncWriter without calling finish()").
+    func service(onRunning: @escaping @Sendable (Int) -> Void) -> ServiceGroup {
         var logger = Logger(label: "fake-api-server")
         logger.logLevel = .critical
         let application = Application(
@@ -36,7 +40,7 @@ struct Listener: HTTPResponder {
             onServerRunning: { channel in onRunning(channel.localAddress?.port ?? 0) },
             logger: logger
         )
-        try await application.run()
+        return ServiceGroup(configuration: .init(services: [application], logger: logger))
     }
 
     func respond(to request: Request, context: ConnectionContext) async throws -> Response {
