@@ -149,9 +149,10 @@ import Testing
             let both = try ["remora-0", "remora-1"].map { try Self.makeReplica($0, harness, .authority(store)) }
             let urls = both.flatMap(\.places.urls)
             try await harness.run(both.map(\.replica)) {
+                // On a busy machine the next one may be beside it already.
                 try await eventually("the first authority is known to everybody") {
-                    Self.agentsBundle(harness.fake) == old.certificate
-                        && Self.serversBundle(harness.fake) == old.certificate
+                    Self.agentsBundle(harness.fake)?.contains(old.certificate) == true
+                        && Self.serversBundle(harness.fake)?.contains(old.certificate) == true
                 }
                 for url in urls { try await eventually("\(url) answers") { await Self.canCheck(url, old.certificate) } }
                 let prober = Prober(urls, harness.fake, agent: old.certificate)

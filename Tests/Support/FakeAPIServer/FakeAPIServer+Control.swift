@@ -114,7 +114,7 @@ extension FakeAPIServer {
     /// - Throws: ``FakeAPIServerError`` when the time is over.
     @discardableResult public func waitUntil<Value>(
         _ what: String,
-        within limit: Duration = .seconds(30),
+        within limit: Duration = .seconds(60),
         _ condition: (FakeAPIServer) -> Value?
     ) async throws -> Value {
         let clock = ContinuousClock()
