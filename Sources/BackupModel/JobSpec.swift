@@ -70,6 +70,8 @@ public struct BackupSpec: Codable, Sendable, Hashable {
     public var selection: NamespaceSelection
     /// The group's part when a whole sharded cluster is backed up; nil for a group by itself.
     public var cluster: ClusterPart?
+    /// What is run for a database that Remora doesn't know; nil for one that it does.
+    public var command: CommandRecipe?
 
     /// Makes a spec; the defaults suit a replica set.
     public init(
@@ -78,7 +80,8 @@ public struct BackupSpec: Codable, Sendable, Hashable {
         lockBudgetOplogShare: Double = 0.5,
         parallelism: Int = 0,
         selection: NamespaceSelection = NamespaceSelection(),
-        cluster: ClusterPart? = nil
+        cluster: ClusterPart? = nil,
+        command: CommandRecipe? = nil
     ) {
         self.consistency = consistency
         self.lockBudgetSeconds = lockBudgetSeconds
@@ -86,6 +89,7 @@ public struct BackupSpec: Codable, Sendable, Hashable {
         self.parallelism = parallelism
         self.selection = selection
         self.cluster = cluster
+        self.command = command
     }
 }
 
@@ -114,6 +118,8 @@ public struct RestoreSpec: Codable, Sendable, Hashable {
     public var parallelism: Int
     /// The group's part when a whole sharded cluster is restored; nil for a group by itself.
     public var cluster: ClusterPart?
+    /// What is run for a database that Remora doesn't know; nil for one that it does.
+    public var command: CommandRecipe?
 
     /// Makes a spec.
     public init(
@@ -122,7 +128,8 @@ public struct RestoreSpec: Codable, Sendable, Hashable {
         selection: NamespaceSelection = NamespaceSelection(),
         usersAndRoles: Bool = true,
         parallelism: Int = 0,
-        cluster: ClusterPart? = nil
+        cluster: ClusterPart? = nil,
+        command: CommandRecipe? = nil
     ) {
         self.snapshotID = snapshotID
         self.conflict = conflict
@@ -130,6 +137,7 @@ public struct RestoreSpec: Codable, Sendable, Hashable {
         self.usersAndRoles = usersAndRoles
         self.parallelism = parallelism
         self.cluster = cluster
+        self.command = command
     }
 }
 

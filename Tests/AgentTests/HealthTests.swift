@@ -1,4 +1,5 @@
 import BackupModel
+import Engines
 import Foundation
 import Synchronization
 import TestSupport

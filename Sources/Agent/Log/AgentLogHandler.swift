@@ -1,4 +1,5 @@
 import BackupModel
+public import Engines
 public import Logging
 
 /// The agent's own log on standard error: NDJSON lines like those of the jobs, redacted by value.

@@ -106,7 +106,7 @@ struct BackupRig {
     /// Backs up and publishes, as the agent's job runner does.
     @discardableResult
     func backUp(
-        _ engine: MongoDBEngine,
+        _ engine: any Engine,
         _ spec: BackupSpec = BackupSpec(),
         context: BackupContext = BackupContext()
     ) async throws -> Backup {

@@ -31,10 +31,11 @@ int remora_rename_new(const char *from, const char *to);
 /// Starts a program that the kernel ends (SIGTERM) when the calling *thread* ends, however it does.
 ///
 /// So the thread that calls this must live as long as the program. The program gets a process group of its own: Ctrl-C
-/// on a terminal doesn't reach it. It reads nothing, and writes both outputs to `output`.
+/// on a terminal doesn't reach it. It has no descriptors but these three: it reads `input`, or nothing if that is negative.
 ///
-/// Returns its process id, or -1 with `errno`. If the program can't be run, the child says why on `output` and returns 127.
-pid_t remora_spawn_bound(const char *program, char *const arguments[], char *const environment[], int output);
+/// Returns its process id, or -1 with `errno`. If the program can't be run, the child says why on `errors` and returns 127.
+pid_t remora_spawn_bound(const char *program, char *const arguments[], char *const environment[], int input, int output,
+                         int errors);
 
 /// Blocks SIGTERM, SIGINT and SIGCHLD for the calling thread, and gives a descriptor from which they are read instead:
 /// `signalfd`, which glibc's headers hide from Swift.
@@ -45,3 +46,6 @@ int remora_signal_descriptor(void);
 
 /// Reads one signal from that descriptor; 0 when there is none.
 int remora_next_signal(int descriptor);
+
+/// Bytes that wait in a pipe: `FIONREAD`, which is variadic. Returns -1 with `errno`.
+int remora_waiting_bytes(int descriptor);

@@ -62,7 +62,7 @@ final class BoundProcess: Sendable {
         defer { close(ends[0]) }
         var argv: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
         var envp: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
-        let pid = remora_spawn_bound(program, &argv, &envp, ends[1])
+        let pid = remora_spawn_bound(program, &argv, &envp, -1, ends[1], ends[1])
         let code = errno
         close(ends[1])
         for text in argv + envp { free(text) }

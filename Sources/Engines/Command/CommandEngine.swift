@@ -1,0 +1,68 @@
+public import BackupModel
+
+/// A database that Remora doesn't know: `Function` objects say which program dumps it and which one loads it.
+///
+/// One instance serves one member, which is a group by itself. What a dump promises is what its program promises with
+/// the options that the function gives; Remora sees to it that a dump that failed or was cut short is never called good.
+public final class CommandEngine: Sendable {
+    /// The engine's name, like `mysql`.
+    public var name: String { configuration.engine }
+    /// Group of a member that is one by itself.
+    static let group = "standalone"
+    let configuration: CommandConfiguration
+
+    /// Makes an engine; nothing is done before the first call.
+    public init(_ configuration: CommandConfiguration) { self.configuration = configuration }
+
+    /// Looks whether somebody takes connections there.
+    ///
+    /// Never throws.
+    public func inspect() async -> MemberStatus {
+        let endpoint = configuration.endpoint
+        if let reason = await endpoint.reasonUnreachable() {
+            return MemberStatus(
+                isReachable: false,
+                problems: ["can't reach \(configuration.database): \(reason); check that it runs and listens there"]
+            )
+        }
+        var status = MemberStatus(isReachable: true)
+        status.role = .standalone
+        status.host = endpoint.description
+        if ResolvedCommand.programs(in: configuration.programsDirectory).isEmpty {
+            status.problems.append(
+                "there is no program in \(configuration.programsDirectory) (--programs-dir), so no Function can run here"
+            )
+        }
+        return status
+    }
+
+    /// Nothing: what a program does to its database, it undoes when it is gone.
+    public func releaseLeftovers() async throws -> [String] { [] }
+
+    /// Locks are never left: there are none.
+    public func release(_ spec: ReleaseSpec, context: any JobContext) async throws {
+        throw CommandFailure.unsupported("\(spec.host) has no lock of ours: \(name) is not locked by Remora")
+    }
+
+    /// Everything that a job of a recipe needs.
+    func makeRun(_ recipe: CommandRecipe, _ context: any JobContext) throws -> ProgramRun {
+        let configuration = configuration.current()
+        let redactor = Redactor()
+        if let password = configuration.password { redactor.register(password.value) }
+        let command: ResolvedCommand
+        do throws(JobFailure) {
+            command = try ResolvedCommand(recipe, configuration)
+        } catch {
+            throw JobFailure(code: error.code, message: redactor.redact(error.message), isRetryable: error.isRetryable)
+        }
+        context.log(
+            .info,
+            "command",
+            "Function \(recipe.function) runs \(recipe.program) with \(command.arguments.count) arguments for "
+                + configuration.database
+        )
+        return ProgramRun(recipe: recipe, command: command, context: context, redactor: redactor)
+    }
+}
+
+extension CommandEngine: Engine {}
