@@ -36,6 +36,8 @@ struct AgentArguments: ParsableCommand {
     @Option(name: .customLong(AgentSetting.cluster.flag), help: help(.cluster)) var cluster: String?
     @Option(name: .customLong(AgentSetting.engine.flag), help: help(.engine)) var engine: String?
     @Option(name: .customLong(AgentSetting.mongodbURI.flag), help: help(.mongodbURI)) var mongodbURI: String?
+    @Option(name: .customLong(AgentSetting.endpoint.flag), help: help(.endpoint)) var endpoint: String?
+    @Option(name: .customLong(AgentSetting.programsDir.flag), help: help(.programsDir)) var programsDir: String?
     @Option(name: .customLong(AgentSetting.usernameFile.flag), help: help(.usernameFile)) var usernameFile: String?
     @Option(name: .customLong(AgentSetting.passwordFile.flag), help: help(.passwordFile)) var passwordFile: String?
     @Option(name: .customLong(AgentSetting.authSource.flag), help: help(.authSource)) var authSource: String?
@@ -62,7 +64,8 @@ struct AgentArguments: ParsableCommand {
         let given: [AgentSetting: String?] = [
             .coordinator: coordinator, .caFile: caFile, .enrolmentTokenFile: enrolmentTokenFile, .stateDir: stateDir,
             .namespace: namespace, .pod: pod, .podUID: podUID, .node: node, .cluster: cluster, .engine: engine,
-            .mongodbURI: mongodbURI, .usernameFile: usernameFile, .passwordFile: passwordFile,
+            .mongodbURI: mongodbURI, .endpoint: endpoint, .programsDir: programsDir, .usernameFile: usernameFile,
+            .passwordFile: passwordFile,
             .authSource: authSource, .authMechanism: authMechanism, .tlsCAFile: tlsCAFile,
             .tlsCertificateKeyFile: tlsCertificateKeyFile, .tlsAllowInvalidHostnames: tlsAllowInvalidHostnames,
             .logLevel: logLevel,

@@ -99,7 +99,7 @@ struct AgentMain {
         let tell = try healthTeller(settings, link)
         let agent = AgentService(
             configuration: settings.configuration,
-            engine: MongoDBEngine(settings.mongoDB),
+            engine: settings.makeEngine(),
             redactor: redactor,
             log: log,
             onIdle: { remora_release_memory() },

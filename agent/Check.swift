@@ -5,7 +5,7 @@ import Engines
 /// `--check`: one look at the database, for a person who sets an agent up and for readiness scripts.
 enum Check {
     static func run(_ settings: AgentSettings) async -> Never {
-        let status = await MongoDBEngine(settings.mongoDB).inspect()
+        let status = await settings.makeEngine().inspect()
         do {
             Process.print(String(decoding: try WireJSON.encode(status, pretty: true), as: UTF8.self))
         } catch {

@@ -78,6 +78,8 @@ public struct RestoreRequest: Codable, Sendable, Hashable {
     public var group: String?
     /// Groups of the backup → of the target, where they aren't called the same.
     public var groups: [String: String]?
+    /// How; absent: what is built in for the target's engine.
+    public var task: TaskReference?
     /// Who asks, for people.
     public var requestedBy: String?
 

@@ -9,6 +9,9 @@ public protocol Engine: Sendable {
     /// The engine's name in tasks and manifests, like `mongodb`.
     var name: String { get }
 
+    /// Whether it runs what a `Function` says, and nothing else; one that knows its database does not.
+    var runsCommands: Bool { get }
+
     /// Looks at the member. Never throws: a member that doesn't answer is a status that says so and why.
     func inspect() async -> MemberStatus
 
@@ -30,6 +33,11 @@ public protocol Engine: Sendable {
 
     /// Releases a lock that a job of ours left on another member of the group.
     func release(_ spec: ReleaseSpec, context: any JobContext) async throws
+}
+
+extension Engine {
+    /// It knows its database.
+    public var runsCommands: Bool { false }
 }
 
 /// What `Engine.backUp` leaves to be published.

@@ -77,10 +77,41 @@ struct SettingsTests {
         #expect(AgentSetting.allCases.filter { !$0.hasFlag } == [.username, .password])
     }
 
+    @Test("any engine but mongodb is one whose programs are described elsewhere")
+    func command() throws {
+        let flags: [AgentSetting: String] = [
+            .engine: "mysql", .endpoint: "[::1]:3306", .usernameFile: "/u", .passwordFile: "/p",
+        ]
+        let settings = try settings(Self.enough.merging(flags) { $1 }, files: ["/u": "backup\n", "/p": "secret\n"])
+        let command = try #require(settings.command)
+        #expect(command.engine == "mysql" && command.endpoint == Endpoint(host: "::1", port: 3306))
+        #expect(command.username == "backup" && command.password == Secret("secret"))
+        #expect(command.programsDirectory == "/usr/lib/remora/programs" && settings.secrets == ["secret"])
+        #expect(settings.makeEngine().name == "mysql" && settings.makeEngine().runsCommands)
+        #expect(try !self.settings().makeEngine().runsCommands)
+    }
+
     @Test("bad input is refused in one sentence that names the setting")
     func refusals() {
         #expect(refusal([.coordinator: "http://coordinator:7480"]).hasPrefix("refusing http://coordinator:7480: plain"))
-        #expect(refusal([.engine: "oracle"]) == "there is no engine \"oracle\"; there is: mongodb")
+        #expect(refusal([.engine: "My SQL"]).hasPrefix("--engine is 'My SQL'; an engine's name has lower-case letters"))
+        let mysql: [AgentSetting: String] = [.engine: "mysql", .endpoint: "127.0.0.1:3306"]
+        #expect(
+            refusal([.engine: "mysql"])
+                == "--endpoint is missing: write HOST:PORT of the mysql beside the agent, like 127.0.0.1:3306"
+        )
+        #expect(refusal([.engine: "mysql", .endpoint: "db"]).hasPrefix("--endpoint is 'db': write HOST:PORT"))
+        #expect(
+            refusal(mysql, ["REMORA_MONGODB_URI": "mongodb://h"])
+                == "--mongodb-uri (REMORA_MONGODB_URI) means nothing for --engine mysql: remove it"
+        )
+        #expect(
+            refusal([.endpoint: "h:1"]) == "--endpoint (REMORA_ENDPOINT) means nothing for --engine mongodb: remove it"
+        )
+        #expect(
+            refusal(mysql.merging([.programsDir: "bin"]) { $1 })
+                == "--programs-dir is 'bin'; it must be an absolute path"
+        )
         #expect(refusal([.logLevel: "loud"]).contains("debug, info, warning, error"))
         #expect(refusal([.passwordFile: "/gone"]) == "the file /gone of --password-file is not there")
         #expect(

@@ -16,25 +16,39 @@ import Testing
         #expect(TaskObject(metadata: ResourceMetadata(name: name), spec: spec).problems().isEmpty)
     }
 
-    @Test("a task or function that names anything else is refused in one sentence that says what is allowed")
-    func foreign() {
-        let task = TaskObject(
-            metadata: ResourceMetadata(name: "mysql-backup", namespace: "shop"),
-            spec: TaskSpec(steps: [TaskSpec.Step(name: "mysql-backup"), TaskSpec.Step(name: "update-status")])
-        )
-        let allowed = ", which this version doesn't run: agents run only what is built in; allowed: "
-        let versions = ", with or without a version behind (mongodb-backup-6.0)"
+    @Test("names that are built in and those of one's own don't mix; each refusal says what is allowed")
+    func names() {
+        let builtIn = "mongodb-backup, mongodb-restore"
+        let versions = "with or without a version behind (mongodb-backup-6.0)"
+        func problems(_ name: String, _ steps: String..., namespace: String? = nil) -> [String] {
+            TaskObject(
+                metadata: ResourceMetadata(name: name, namespace: namespace),
+                spec: TaskSpec(steps: steps.map { TaskSpec.Step(name: $0) })
+            ).problems().map(\.description)
+        }
+        #expect(problems("mysql-backup", "mysql-dump", "update-status") == [])
         #expect(
-            task.problems().map(\.description) == [
-                "metadata.namespace is 'shop'; a Task belongs to the whole cluster, so leave it out",
-                "metadata.name is 'mysql-backup'\(allowed)mongodb-backup, mongodb-restore\(versions)",
-                "spec.steps[0].name is 'mysql-backup'\(allowed)mongodb-backup, mongodb-restore, update-status\(versions)",
+            problems("mysql-backup", "mysql-dump", namespace: "shop") == [
+                "metadata.namespace is 'shop'; a Task belongs to the whole cluster, so leave it out"
             ]
         )
+        #expect(
+            problems("mongodb-backup", "mysql-dump") == [
+                "metadata.name is 'mongodb-backup', which is built in (\(builtIn), \(versions)); give yours another name"
+            ]
+        )
+        #expect(
+            problems("mine", "mongodb-backup") == [
+                "metadata.name is 'mine', and its function mongodb-backup is built in, for which there are the tasks "
+                    + "\(builtIn), \(versions)"
+            ]
+        )
+        #expect(problems("mine", "Dump").first?.hasPrefix("spec.steps[0].name 'Dump' is not a name") == true)
         let function = FunctionObject(metadata: ResourceMetadata(name: "pg-dump"), spec: FunctionSpec(image: "pg:1"))
         #expect(
             function.problems().map(\.description) == [
-                "metadata.name is 'pg-dump'\(allowed)mongodb-backup, mongodb-restore, update-status\(versions)"
+                "metadata.name is 'pg-dump', which is not built in (\(builtIn), update-status, \(versions)); one of your own "
+                    + "needs spec.stream: Backup or Restore"
             ]
         )
     }
@@ -94,12 +108,12 @@ import Testing
     func problems() {
         var batch = Self.batch(
             .init(target: TargetReference(name: "orders")),
-            .init(target: TargetReference(name: "users"), task: TaskReference(name: "mysql-backup"), alias: "orders")
+            .init(target: TargetReference(name: "users"), task: TaskReference(name: "mongodb-restore"), alias: "orders")
         )
         batch.spec.timeOut = GoDuration(milliseconds: 1)
         #expect(
             batch.problems().map(\.description) == [
-                "spec.members[1].task.name is 'mysql-backup'; allowed: mongodb-backup",
+                "spec.members[1].task.name is 'mongodb-restore'; allowed: mongodb-backup",
                 "spec.members[1].alias is 'orders', and so is that of members[0]; give one of them another",
                 "spec.timeOut must be at least 1s",
             ]
@@ -286,9 +300,9 @@ import Testing
         #expect(notices == ["spec.secretTransforms is unused: the secret needs the keys username and password"])
     }
 
-    @Test("one without a type, or of an engine that no agent has, is no target")
+    @Test("one without a type, or whose type is no engine's name, is no target")
     func foreignEngine() throws {
-        for type in ["\"type\": \"kubedb.com/redis\"", "\"version\": \"1\""] {
+        for type in ["\"type\": \"kubedb.com/Redis\"", "\"version\": \"1\""] {
             let text = """
                 {"apiVersion": "appcatalog.appscode.com/v1alpha1", "kind": "AppBinding",
                  "metadata": {"name": "cache"}, "spec": {\(type)}}

@@ -89,8 +89,8 @@ extension JobWorker {
         running.log(
             .info,
             "publish",
-            "snapshot \(id.short): \(result.documents) documents, \(result.bytes) bytes, \(result.bytesAdded) of them "
-                + "new, \(result.bytesStored) stored"
+            "snapshot \(id.short): \(engine.runsCommands ? "" : "\(result.documents) documents, ")\(result.bytes) bytes, "
+                + "\(result.bytesAdded) of them new, \(result.bytesStored) stored"
         )
         return JobOutcome(backup: result)
     }

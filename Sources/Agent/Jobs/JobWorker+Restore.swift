@@ -15,7 +15,9 @@ extension JobWorker {
         running.log(
             .info,
             "restore",
-            "restored and compared \(result.namespaces) collections, \(result.documents) documents, \(result.bytes) bytes"
+            spec.command.map { "\($0.program) took \(result.bytes) bytes, which were those of the backup" }
+                ?? "restored and compared \(result.namespaces) collections, \(result.documents) documents, "
+                + "\(result.bytes) bytes"
         )
         return JobOutcome(restore: result)
     }

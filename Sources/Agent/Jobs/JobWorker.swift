@@ -20,6 +20,18 @@ struct JobWorker: Sendable {
     ///
     /// - Returns: how it ended, when it ended well.
     func perform() async throws -> JobOutcome {
+        let command = job.work.backup?.command ?? job.work.restore?.command
+        if job.work.release == nil, (command != nil) != engine.runsCommands {
+            throw AgentError(
+                .unsupported,
+                command.map {
+                    "job \(job.jobID) of session \(job.session) is for Function \($0.function), and this agent is one for "
+                        + "\(engine.name), which it knows itself: look at --engine and the AppBinding's type"
+                }
+                    ?? "job \(job.jobID) of session \(job.session) names no Function, and this agent (\(engine.name)) knows "
+                    + "its database by none other: look at --engine and the AppBinding's type"
+            )
+        }
         if let spec = job.work.backup { return try await backUp(spec) }
         if let spec = job.work.restore { return try await restore(spec) }
         if let spec = job.work.release { return try await release(spec) }

@@ -13,6 +13,8 @@ public enum AgentSetting: String, Sendable, CaseIterable {
     case cluster
     case engine
     case mongodbURI = "mongodb-uri"
+    case endpoint
+    case programsDir = "programs-dir"
     case usernameFile = "username-file"
     case passwordFile = "password-file"
     case username
@@ -43,6 +45,7 @@ public enum AgentSetting: String, Sendable, CaseIterable {
         case .stateDir: "/var/lib/remora"
         case .engine: "mongodb"
         case .mongodbURI: "mongodb://127.0.0.1:27017"
+        case .programsDir: "/usr/lib/remora/programs"
         case .logLevel: "info"
         default: nil
         }
@@ -52,6 +55,15 @@ public enum AgentSetting: String, Sendable, CaseIterable {
     public var isRequired: Bool {
         switch self {
         case .enrolmentTokenFile, .namespace, .pod, .cluster: true
+        default: false
+        }
+    }
+
+    /// Whether it means something for MongoDB only.
+    var isForMongoDB: Bool {
+        switch self {
+        case .mongodbURI, .authSource, .authMechanism, .tlsCAFile, .tlsCertificateKeyFile, .tlsAllowInvalidHostnames:
+            true
         default: false
         }
     }
@@ -68,8 +80,10 @@ public enum AgentSetting: String, Sendable, CaseIterable {
         case .podUID: "UID of the pod; without it a random one is kept in the state directory."
         case .node: "Name of the node."
         case .cluster: "The target (AppBinding) that the member belongs to."
-        case .engine: "Kind of database: mongodb."
+        case .engine: "Kind of database: mongodb, or the AppBinding's type of one that Function objects describe."
         case .mongodbURI: "Connection string of the member beside the agent."
+        case .endpoint: "HOST:PORT of the database beside the agent, if it is not mongodb."
+        case .programsDir: "Directory with the only programs that Function objects may have run."
         case .usernameFile: "File with the database user's name."
         case .passwordFile: "File with the database user's password."
         case .username: "The database user's name."

@@ -1,3 +1,4 @@
+import BackupModel
 public import Engines
 public import Logging
 
@@ -5,8 +6,10 @@ public import Logging
 public struct AgentSettings: Sendable {
     /// For the service.
     public var configuration: AgentConfiguration
-    /// For the engine.
+    /// For MongoDB.
     public var mongoDB: MongoDBConfiguration
+    /// For a database that Remora doesn't know; nil where it is MongoDB.
+    public var command: CommandConfiguration?
     /// Lines below it are not written.
     public var logLevel: Logger.Level
     /// Values that must never show.
@@ -45,18 +48,55 @@ public struct AgentSettings: Sendable {
         configuration.podUID = source[.podUID]
         configuration.node = source[.node]
         if needsCoordinator { try configuration.validate() }
-        try Self.checkEngine(source[.engine] ?? "")
         mongoDB = try Self.mongoDB(source)
+        command = try Self.command(source)
         configuration.memory = MemoryBudget(limit: memoryLimit)
         mongoDB.memory = configuration.memory
+        command?.memory = configuration.memory
         logLevel = try Self.logLevel(source[.logLevel] ?? "")
         secrets = [mongoDB.password?.value].compactMap(\.self) + Self.passwords(inURI: mongoDB.uri)
     }
 
-    private static func checkEngine(_ name: String) throws {
-        guard name == "mongodb" else {
-            throw AgentError(.invalidConfiguration, "there is no engine \"\(name)\"; there is: mongodb")
+    /// The engine that these settings are for.
+    public func makeEngine() -> any Engine { command.map(CommandEngine.init) ?? MongoDBEngine(mongoDB) }
+
+    private static func command(_ source: Source) throws -> CommandConfiguration? {
+        let name = source[.engine] ?? ""
+        let isKnown = BuiltIn.engines.contains(name)
+        let useless = AgentSetting.allCases.filter {
+            source.isGiven($0) && (isKnown ? $0 == .endpoint : $0.isForMongoDB)
         }
+        if let setting = useless.first {
+            throw AgentError(
+                .invalidConfiguration,
+                "--\(setting.flag) (\(setting.environmentVariable)) means nothing for --engine \(name): remove it"
+            )
+        }
+        if isKnown { return nil }
+        if let reason = AppBindingSpec.reasonAgainst(engine: name) {
+            throw AgentError(.invalidConfiguration, "--engine \(reason)")
+        }
+        guard let text = source[.endpoint], let endpoint = Endpoint(text) else {
+            let given = source[.endpoint].map { "is '\($0)'" } ?? "is missing"
+            throw AgentError(
+                .invalidConfiguration,
+                "--endpoint \(given): write HOST:PORT of the \(name) beside the agent, like 127.0.0.1:3306"
+            )
+        }
+        let directory = source[.programsDir] ?? ""
+        guard directory.hasPrefix("/") else {
+            throw AgentError(.invalidConfiguration, "--programs-dir is '\(directory)'; it must be an absolute path")
+        }
+        var command = CommandConfiguration(
+            engine: name,
+            endpoint: endpoint,
+            username: try source.fileOrValue(.usernameFile, .username),
+            password: try source.fileOrValue(.passwordFile, .password).map { Secret($0) },
+            programsDirectory: directory
+        )
+        command.usernameFile = source[.usernameFile]
+        command.passwordFile = source[.passwordFile]
+        return command
     }
 
     private static func logLevel(_ text: String) throws -> Logger.Level {
@@ -143,6 +183,11 @@ private struct Source {
         // An empty variable is what templates leave for "not set".
         if let value = environment[setting.environmentVariable], !value.isEmpty { return value }
         return setting.defaultValue
+    }
+
+    /// Whether somebody set it.
+    func isGiven(_ setting: AgentSetting) -> Bool {
+        isFromFlag(setting) || environment[setting.environmentVariable]?.isEmpty == false
     }
 
     func isFromFlag(_ setting: AgentSetting) -> Bool { flags[setting]?.isEmpty == false }

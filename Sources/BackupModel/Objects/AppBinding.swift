@@ -50,7 +50,7 @@ public struct AppBindingSpec: ResourceSpec {
         public init(name: String) { self.name = name }
     }
 
-    /// Engine, like `mongodb`.
+    /// Engine: `mongodb`, or your own word for a database that a `Task` and a `Function` describe.
     public var type: String
     /// Version, for people.
     public var version: String?
@@ -72,17 +72,11 @@ public struct AppBindingSpec: ResourceSpec {
 
     /// `AppBinding`.
     public static let kind = "AppBinding"
-    /// Engines that agents of this version have.
-    public static let engines = ["mongodb"]
 
     /// What is wrong with it by itself.
     public func problems() -> [FieldProblem] {
         var found: [FieldProblem] = []
-        if !Self.engines.contains(engine) {
-            found.append(
-                FieldProblem("type", "is '\(type)'; allowed: \(Self.engines.joined(separator: ", "))")
-            )
-        }
+        if let reason = Self.reasonAgainst(engine: engine) { found.append(FieldProblem("type", reason)) }
         if let config = clientConfig, config.url != nil, config.service != nil {
             found.append(FieldProblem("clientConfig", "has both url and service; only one of them may be given"))
         }
@@ -92,6 +86,16 @@ public struct AppBindingSpec: ResourceSpec {
             )
         }
         return found
+    }
+
+    /// Why a text can't be an engine's name, or nil when it can: it is part of names elsewhere.
+    public static func reasonAgainst(engine: String) -> String? {
+        if !engine.utf8.contains(UInt8(ascii: ".")), ResourceName.reasonAgainst(engine, maximumBytes: 63) == nil {
+            return nil
+        }
+        return
+            "is '\(engine)'; an engine's name has lower-case letters, digits and '-', at most 63, beginning and ending "
+            + "with a letter or digit, like mongodb or mysql"
     }
 
     /// The engine's name: the type without a group in front of it (`kubedb.com/mongodb` is `mongodb`).

@@ -32,7 +32,7 @@ public struct AppCatalogBinding: Codable, Sendable, Hashable {
 
     /// The same target as an object of ours, and a sentence for everything that does nothing here.
     ///
-    /// Whether it is good, ``Resource/problems()`` of the result tells: a type that no agent has, for one.
+    /// Whether it is good, ``Resource/problems()`` of the result tells: a type that can be no engine's name, for one.
     public func appBinding() -> (binding: AppBinding, notices: [String]) {
         var target = AppBindingSpec(type: spec.type ?? "", version: spec.version, clientConfig: spec.clientConfig)
         target.secret = spec.secret

@@ -135,7 +135,7 @@ public struct TaskReference: Codable, Sendable, Hashable {
         }
     }
 
-    /// Like `mongodb-backup`.
+    /// `mongodb-backup`, `mongodb-restore`, or that of a `Task` of your own.
     public var name: String
     /// Its parameters.
     public var params: [Parameter]?

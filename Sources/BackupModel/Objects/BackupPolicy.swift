@@ -19,6 +19,10 @@ struct BackupPolicy {
             found.append(FieldProblem("retryConfig.maxRetry", "is \(value); allowed: 0 to 20"))
         }
         found += (retentionPolicy?.problems() ?? []).map { FieldProblem("retentionPolicy." + $0.path, $0.message) }
+        if let task, !task.isBuiltIn {
+            found += task.ownProblems.map { FieldProblem("task." + $0.path, $0.message) }
+            return found
+        }
         do {
             _ = try BackupParameters(task)
         } catch {

@@ -1,5 +1,9 @@
-/// The names of what agents of this version bring with them: the only tasks and functions that run.
+/// The names of what agents of this version bring with them; what else runs is described by `Function` objects.
 public enum BuiltIn {
+    /// Kinds of databases that agents know.
+    ///
+    /// Any other is one that a `Task` and a `Function` describe.
+    public static let engines = ["mongodb"]
     /// What takes a backup or a restore.
     public static let tasks = BackupParameters.tasks + RestoreSessionSpec.tasks
     /// Stash's last step of each task, which only reports: nothing is left for it to do.
@@ -12,9 +16,8 @@ public enum BuiltIn {
         names.contains { name == $0 || name.hasPrefix($0 + "-") }
     }
 
-    /// The sentence for a name that is none of these.
-    static func refusal(_ name: String, allowed: [String]) -> String {
-        "is '\(name)', which this version doesn't run: agents run only what is built in; allowed: "
-            + "\(allowed.joined(separator: ", ")), with or without a version behind (\(allowed[0])-6.0)"
+    /// The words for names that are built in, in sentences about ones that are not.
+    static func list(_ names: [String]) -> String {
+        "\(names.joined(separator: ", ")), with or without a version behind (\(names[0])-6.0)"
     }
 }

@@ -3,7 +3,7 @@ public typealias RestoreSession = Resource<RestoreSessionSpec>
 
 /// What a `RestoreSession` wants; only `cancel` ever changes, and only to true.
 public struct RestoreSessionSpec: ResourceSpec {
-    /// How; parameter `parallelism`.
+    /// How: `mongodb-restore` with the parameter `parallelism`, or a `Task` of your own.
     public var task: TaskReference?
     /// Where from.
     ///
@@ -102,6 +102,10 @@ public struct RestoreSessionSpec: ResourceSpec {
                 FieldProblem("usersAndRoles", "needs the whole backup: remove include, exclude and renames")
             )
         }
+        if let task, !task.isBuiltIn {
+            found += task.ownProblems.map { FieldProblem("task." + $0.path, $0.message) }
+            return found
+        }
         do {
             _ = try parallelism
         } catch {
@@ -118,7 +122,7 @@ public struct RestoreSessionSpec: ResourceSpec {
     /// What to take: a session's name, a snapshot's id, or `latest`.
     public var effectiveFrom: String { from ?? target.rules?.first?.snapshots?.first ?? "latest" }
 
-    /// Insert streams at once, from the task's parameter; 0 lets the engine choose.
+    /// Insert streams at once, from the built-in task's parameter; 0 lets the engine choose.
     public var parallelism: Int {
         get throws(TaskError) {
             guard let task else { return 0 }

@@ -3,14 +3,14 @@ public typealias TaskObject = Resource<TaskSpec>
 
 /// What a `Task` says (Stash's field names).
 ///
-/// Agents of this version run only what is built in. So a task is accepted when it names that, as Stash's own do, and
-/// refused when it names anything else. What a configuration wants otherwise stands in its own `task.params`.
+/// One of your own names the one `Function` that does the work. A task with a built-in name may only name built-in
+/// functions, as Stash's own do.
 public struct TaskSpec: ResourceSpec {
     /// One step.
     public struct Step: Codable, Sendable, Hashable {
         /// Name of a function.
         public var name: String
-        /// Accepted and unused: parameters stand in the `BackupConfiguration`.
+        /// Values of the function's parameters where whoever names the task gives none; unused where it is built in.
         public var params: [TaskReference.Parameter]?
 
         /// Makes one.
@@ -33,18 +33,30 @@ public struct TaskSpec: ResourceSpec {
     /// False.
     public static var isNamespaced: Bool { false }
 
-    /// Why no built-in task has that name.
+    /// Why it can't have that name: built-in names belong to tasks of built-in functions, all others to those of yours.
     public func reasonAgainst(name: String) -> String? {
-        BuiltIn.isOne(name, of: BuiltIn.tasks) ? nil : BuiltIn.refusal(name, allowed: BuiltIn.tasks)
+        guard let step = workingStep else { return nil }
+        let isBuiltIn = BuiltIn.isOne(name, of: BuiltIn.tasks)
+        guard isBuiltIn != BuiltIn.isOne(step.name, of: BuiltIn.functions) else { return nil }
+        return isBuiltIn
+            ? "is '\(name)', which is built in (\(BuiltIn.list(BuiltIn.tasks))); give yours another name"
+            : "is '\(name)', and its function \(step.name) is built in, for which there are the tasks "
+                + BuiltIn.list(BuiltIn.tasks)
     }
+
+    /// The step that does the work.
+    public var workingStep: Step? { steps.first { !BuiltIn.isOne($0.name, of: [BuiltIn.reporting]) } }
 
     /// What is wrong with it by itself.
     public func problems() -> [FieldProblem] {
         var found: [FieldProblem] = []
-        for (index, step) in steps.enumerated() where !BuiltIn.isOne(step.name, of: BuiltIn.functions) {
-            found.append(
-                FieldProblem("steps[\(index)].name", BuiltIn.refusal(step.name, allowed: BuiltIn.functions))
-            )
+        for (index, step) in steps.enumerated() {
+            if let reason = ResourceName.reasonAgainst(step.name) {
+                found.append(FieldProblem("steps[\(index)].name", reason))
+            }
+            guard !BuiltIn.isOne(step.name, of: BuiltIn.functions) else { continue }
+            found += TaskReference(name: step.name, params: step.params).ownProblems
+                .map { FieldProblem("steps[\(index)].\($0.path)", $0.message) }
         }
         let working = steps.filter { !BuiltIn.isOne($0.name, of: [BuiltIn.reporting]) }.count
         if working != 1, found.isEmpty {
@@ -58,7 +70,8 @@ public struct TaskSpec: ResourceSpec {
     /// What is accepted but does nothing: one sentence each, for conditions.
     public var notices: [String] {
         var notices: [String] = []
-        for (index, step) in steps.enumerated() where !(step.params ?? []).isEmpty {
+        for (index, step) in steps.enumerated()
+        where !(step.params ?? []).isEmpty && BuiltIn.isOne(step.name, of: BuiltIn.functions) {
             notices.append(
                 "spec.steps[\(index)].params is unused: parameters stand in a BackupConfiguration's spec.task"
             )

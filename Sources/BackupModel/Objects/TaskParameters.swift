@@ -19,8 +19,34 @@ public struct TaskError: Error, Sendable, CustomStringConvertible {
     /// The field below `task`, and the sentence.
     public var problem: FieldProblem
 
+    /// Makes one.
+    public init(problem: FieldProblem) { self.problem = problem }
+
     /// Path and sentence.
     public var description: String { problem.description }
+}
+
+extension TaskReference {
+    /// Whether it names what agents have built in.
+    public var isBuiltIn: Bool { BuiltIn.isOne(name, of: BuiltIn.tasks) }
+
+    /// What is wrong with a reference to a `Task` of one's own by itself, by field below `task`.
+    var ownProblems: [FieldProblem] {
+        var found: [FieldProblem] = []
+        if let reason = ResourceName.reasonAgainst(name) { found.append(FieldProblem("name", reason)) }
+        var given: Set<String> = []
+        for (index, parameter) in (params ?? []).enumerated() {
+            let path = "params[\(index)]"
+            if let reason = CommandVariable.reasonAgainst(parameter: parameter.name) {
+                found.append(FieldProblem("\(path).name", reason))
+            }
+            if !given.insert(parameter.name).inserted {
+                found.append(FieldProblem("\(path).name", "is '\(parameter.name)', which is given twice"))
+            }
+            if parameter.value.utf8.contains(0) { found.append(FieldProblem("\(path).value", "must not hold a NUL")) }
+        }
+        return found
+    }
 }
 
 /// A backup task, read from its name and parameters.
@@ -62,7 +88,8 @@ public struct BackupParameters: Sendable, Hashable {
         }
     }
 
-    static func checkName(_ name: String, allowed: [String]) throws(TaskError) {
+    /// Refuses a task's name that is not one of these, with or without a server's version behind it.
+    public static func checkName(_ name: String, allowed: [String]) throws(TaskError) {
         // Stash's catalogue names carry the server's version behind the task: mongodb-backup-4.2.3.
         guard allowed.contains(where: { name == $0 || name.hasPrefix($0 + "-") }) else {
             throw TaskError(

@@ -17,9 +17,9 @@ public struct ObjectSet: Sendable, Hashable {
     public var batches: [ResourceKey: BackupBatch] = [:]
     /// Patterns of configurations.
     public var blueprints: [ResourceKey: BackupBlueprint] = [:]
-    /// Tasks, which only name what is built in.
+    /// Tasks: names for what is built in, and those of functions that people describe.
     public var tasks: [ResourceKey: TaskObject] = [:]
-    /// Functions, which only name what is built in.
+    /// Functions: names for what is built in, and programs for databases that Remora doesn't know.
     public var functions: [ResourceKey: FunctionObject] = [:]
     /// Labels of namespaces, by which repositories may say who uses them; empty where namespaces have none.
     public var namespaceLabels: [String: [String: String]] = [:]
@@ -83,6 +83,8 @@ public struct ObjectSet: Sendable, Hashable {
             let place = Place(kind: BackupConfigurationSpec.kind, key: key)
             found += target(object.spec.target, in: key.namespace, "spec.target").map { (place, $0) }
             found += repository(object.spec.repository, in: key.namespace, "spec.repository").map { (place, $0) }
+            let task = taskProblem(object.spec.task, target: object.spec.target, in: key.namespace, .backup)
+            if let task { found.append((place, task)) }
             found += Self.schedule(object.spec).map { (place, $0) }
         }
         for (key, object) in backupSessions.sorted(by: { $0.key < $1.key }) {
@@ -98,6 +100,8 @@ public struct ObjectSet: Sendable, Hashable {
         for (key, object) in restoreSessions.sorted(by: { $0.key < $1.key }) {
             let place = Place(kind: RestoreSessionSpec.kind, key: key)
             found += target(object.spec.target, in: key.namespace, "spec.target").map { (place, $0) }
+            let task = taskProblem(object.spec.task, target: object.spec.target, in: key.namespace, .restore)
+            if let task { found.append((place, task)) }
             if let reference = object.spec.repository {
                 found += repository(reference, in: key.namespace, "spec.repository").map { (place, $0) }
             } else if repository(forRestoreOf: object.spec.source ?? object.spec.target.ref.name, in: key.namespace)

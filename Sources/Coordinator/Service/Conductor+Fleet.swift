@@ -197,7 +197,8 @@ extension Conductor {
 
     /// The agents of a target, as the machine sees them.
     func agents(of target: ResourceKey, _ now: Timestamp) -> [AgentSnapshot] {
-        fleet(of: target)
+        let engine = objects.bindings[target]?.spec.engine
+        return fleet(of: target)
             .map { state in
                 AgentSnapshot(
                     agentID: state.record.agentID,
@@ -205,12 +206,23 @@ extension Conductor {
                     incarnation: state.record.incarnation,
                     isConnected: state.isConnected(now) && state.record.memberSeen != nil,
                     isGone: state.record.isGone,
-                    member: state.record.member,
+                    member: Self.stranger(state.record, engine) ?? state.record.member,
                     memberSeen: state.isHeard ? state.record.memberSeen : nil,
                     jobs: state.jobs
                 )
             }
             .sorted { $0.agentID < $1.agentID }
+    }
+
+    /// What stands for the member of an agent that knows another kind of database than its target is: it must get no job.
+    private static func stranger(_ agent: AgentRecord, _ engine: String?) -> MemberStatus? {
+        guard let engine, agent.engine != engine else { return nil }
+        return MemberStatus(
+            isReachable: false,
+            problems: [
+                "the agent is one for \(agent.engine) (--engine), and AppBinding \(agent.target) is of type \(engine)"
+            ]
+        )
     }
 
     /// Whether all agents that may come back after a start have done so, or have had the time.

@@ -63,6 +63,7 @@ extension Conductor {
         spec.usersAndRoles = request.usersAndRoles
         spec.group = request.group
         spec.groups = request.groups
+        spec.task = request.task
         let plan = try PlanMaker.restore(
             spec,
             namespace: request.namespace,

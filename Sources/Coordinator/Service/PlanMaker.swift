@@ -49,7 +49,11 @@ enum PlanMaker {
         )
         var backup: BackupSpec
         do {
-            backup = try BackupParameters(spec.task).spec
+            if let recipe = try objects.recipe(for: spec.task, engine: binding.spec.engine, .backup) {
+                backup = BackupSpec(command: recipe)
+            } else {
+                backup = try BackupParameters(spec.task).spec
+            }
         } catch {
             throw .invalid("BackupConfiguration \(key): task.\(error)")
         }
@@ -91,10 +95,18 @@ enum PlanMaker {
         }
         let (binding, repository) = try parts(target: target, repository: repositoryKey, objects)
         let parallelism: Int
+        let command: CommandRecipe?
         do {
-            parallelism = try spec.parallelism
+            command = try objects.recipe(for: spec.task, engine: binding.spec.engine, .restore)
+            parallelism = command == nil ? try spec.parallelism : 0
         } catch {
             throw .invalid("this restore makes no sense: task.\(error)")
+        }
+        if let command, !spec.selection.isEverything || spec.usersAndRoles == false {
+            throw .invalid(
+                "this restore makes no sense: Function \(command.function) takes a backup as a whole, so leave out what is "
+                    + "to be included, excluded or renamed"
+            )
         }
         return SessionPlan(
             configuration: nil,
@@ -111,7 +123,8 @@ enum PlanMaker {
                 conflict: spec.conflict ?? .failIfNotEmpty,
                 selection: spec.selection,
                 usersAndRoles: spec.usersAndRoles ?? spec.selection.isEverything,
-                parallelism: parallelism
+                parallelism: parallelism,
+                command: command
             ),
             maximumAttempts: 1,
             retryDelayMs: 0,

@@ -122,6 +122,7 @@ struct BackupForecast: Sendable {
                         "add a data-bearing secondary (hidden and with priority 0 is best), or start an agent beside one"
                 )
             )
+        case (Consistency.none?, _) where plan.backup?.command != nil: break
         case (Consistency.none?, .standalone?):
             all.append(
                 Warning(

@@ -77,7 +77,8 @@ enum DesiredWork {
                 selection: restore.selection,
                 usersAndRoles: restore.usersAndRoles,
                 parallelism: restore.parallelism,
-                cluster: session.part(of: group)
+                cluster: session.part(of: group),
+                command: restore.command
             ),
             repositoryURL: place(source.group)
         )

@@ -152,6 +152,8 @@ struct SessionPlan: Codable, Sendable, Hashable {
         var selection: NamespaceSelection
         var usersAndRoles: Bool
         var parallelism: Int
+        /// What is run for a database that Remora doesn't know.
+        var command: CommandRecipe?
     }
 
     var configuration: String?

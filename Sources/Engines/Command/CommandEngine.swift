@@ -7,6 +7,8 @@ public import BackupModel
 public final class CommandEngine: Sendable {
     /// The engine's name, like `mysql`.
     public var name: String { configuration.engine }
+    /// True.
+    public var runsCommands: Bool { true }
     /// Group of a member that is one by itself.
     static let group = "standalone"
     let configuration: CommandConfiguration

@@ -36,6 +36,12 @@ struct RestoreCommand: AsyncParsableCommand {
     )
     var map: [String] = []
 
+    @Option(help: "How: a Task that restores, where the target is of a kind that Remora doesn't know itself.")
+    var task: String?
+
+    @Option(help: ArgumentHelp("A parameter of that task; may be given again.", valueName: "name=value"))
+    var param: [String] = []
+
     @OptionGroup var selection: SelectionOptions
     @OptionGroup var waiting: WaitOptions
     @OptionGroup var namespace: NamespaceOptions
@@ -45,6 +51,21 @@ struct RestoreCommand: AsyncParsableCommand {
     func validate() throws {
         if group != nil, !map.isEmpty { throw ValidationError("--group takes one group, --map all: give one of them.") }
         _ = try groups()
+        _ = try parameters()
+    }
+
+    /// `--param`, parsed.
+    func parameters() throws -> [TaskReference.Parameter] {
+        if task == nil, !param.isEmpty { throw ValidationError("--param is for the Task that --task names.") }
+        return try param.map { text in
+            guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {
+                throw ValidationError("'\(text)' is no parameter; it looks like 'database=shop'.")
+            }
+            return TaskReference.Parameter(
+                name: String(text[..<equals]),
+                value: String(text[text.index(after: equals)...])
+            )
+        }
     }
 
     /// `--map`, parsed.
@@ -78,6 +99,8 @@ struct RestoreCommand: AsyncParsableCommand {
         if !renames.isEmpty { request.renames = renames }
         request.group = group
         if !map.isEmpty { request.groups = try groups() }
+        let parameters = try parameters()
+        request.task = task.map { TaskReference(name: $0, params: parameters.isEmpty ? nil : parameters) }
         if selection.noUsers { request.usersAndRoles = false }
         request.requestedBy = Surroundings.current.requester
         try await waiting.conclude(try await client.restore(request), client, output)

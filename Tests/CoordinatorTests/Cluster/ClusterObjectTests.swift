@@ -9,6 +9,74 @@ import Testing
 @testable import Coordinator
 
 @Suite struct ClusterObjectTests {
+    @Test("a task of one's own comes into force with its function, and conditions say what is missing until then")
+    func tasks() async throws {
+        try await KubernetesHarness.run { harness in
+            try await harness.fake.apply(
+                yaml: """
+                    apiVersion: remora.dev/v1alpha1
+                    kind: AppBinding
+                    metadata: {name: accounts, namespace: shop}
+                    spec: {type: mysql}
+                    ---
+                    apiVersion: remora.dev/v1alpha1
+                    kind: BackupConfiguration
+                    metadata: {name: accounts, namespace: shop}
+                    spec: {repository: {name: main}, target: {ref: {name: accounts}}, task: {name: mysql-backup}}
+                    ---
+                    apiVersion: remora.dev/v1alpha1
+                    kind: Task
+                    metadata: {name: mysql-backup}
+                    spec: {steps: [{name: mysql-dump}]}
+                    ---
+                    apiVersion: remora.dev/v1alpha1
+                    kind: BackupSession
+                    metadata: {name: of-accounts, namespace: shop}
+                    spec: {invoker: {name: accounts}}
+                    """
+            )
+            try await harness.lead { _ in
+                func says(_ resource: String, _ name: String) -> String {
+                    let object = harness.fake.object(
+                        resource,
+                        group: "remora.dev",
+                        namespace: resource == "backupconfigurations" ? "shop" : "",
+                        name: name
+                    )
+                    let conditions = object?[path: "status", "conditions"]?.array ?? []
+                    return conditions.first { $0["type"] == "Ready" }?["message"]?.string ?? ""
+                }
+                func until(_ resource: String, _ name: String, _ text: String) async throws {
+                    try await eventually("\(resource) \(name) says '\(text)'", within: .seconds(60)) {
+                        says(resource, name).contains(text)
+                    }
+                }
+                try await until(
+                    "backupconfigurations",
+                    "accounts",
+                    "whose Function mysql-dump does not exist or is wrong"
+                )
+                #expect(harness.condition("backupconfigurations", "accounts", "Ready")?["reason"] == "InvalidTask")
+                try await until(
+                    "tasks",
+                    "mysql-backup",
+                    "spec.steps[0].name names Function mysql-dump, which does not exist"
+                )
+                try await harness.fake.apply(
+                    yaml: """
+                        apiVersion: remora.dev/v1alpha1
+                        kind: Function
+                        metadata: {name: mysql-dump}
+                        spec: {stream: Backup, command: [mariadb-dump], file: dump.sql}
+                        """
+                )
+                try await until("functions", "mysql-dump", "agents run mariadb-dump")
+                try await until("tasks", "mysql-backup", "does what Function mysql-dump says")
+                try await harness.untilPhase("of-accounts", .queued)
+            }
+        }
+    }
+
     @Test("a bad object says what to change, and the others stay in force")
     func badObjects() async throws {
         try await KubernetesHarness.run { harness in

@@ -111,14 +111,21 @@ final class ClusterCaches: Sendable {
             if let name = object.annotations[BackupBlueprintSpec.annotation] { blueprints.insert(name) }
         }
         var targets: Set<String> = []
+        var tasks: Set<String> = []
         for kind in [BackupConfigurationSpec.kind, RestoreSessionSpec.kind] {
             for object in objects(kind) where !object.isFinal {
+                if let task = object[path: "spec", "task", "name"]?.string, !BuiltIn.isOne(task, of: BuiltIn.tasks) {
+                    tasks.insert(task)
+                }
                 guard let name = object[path: "spec", "target", "ref", "name"]?.string else { continue }
                 let key = ResourceKey(namespace: object.namespace, name: name)
                 if self.object(AppBindingSpec.kind, key) == nil { targets.insert(key.description) }
             }
         }
-        return [.blueprints: blueprints, .catalogBindings: targets]
+        let steps = listed[.tasks].filter { tasks.contains($0.name) }
+            .flatMap { $0[path: "spec", "steps"]?.array?.compactMap { $0["name"]?.string } ?? [] }
+        let functions = Set(steps.filter { !BuiltIn.isOne($0, of: BuiltIn.functions) })
+        return [.blueprints: blueprints, .catalogBindings: targets, .tasks: tasks, .functions: functions]
     }
 
     // MARK: Looking
@@ -160,6 +167,8 @@ final class ClusterCaches: Sendable {
         for kind in [RepositorySpec.kind, AppBindingSpec.kind, BackupConfigurationSpec.kind, BackupBatchSpec.kind] {
             lists[kind] = objects(kind).filter { !$0.isBeingDeleted }
         }
+        lists[TaskSpec.kind] = listed[.tasks].filter { !$0.isBeingDeleted }
+        lists[FunctionSpec.kind] = listed[.functions].filter { !$0.isBeingDeleted }
         for kind in [BackupSessionSpec.kind, RestoreSessionSpec.kind] {
             lists[kind] = objects(kind).filter { object in
                 if object.isBeingDeleted || object.isFinal { return false }

@@ -52,12 +52,27 @@ struct ObjectCatalog: Sendable {
             if !read.problems.isEmpty { result.problems[place] = read.problems }
             if read.problems.isEmpty, let object = read.object { _ = result.objects.add(object) }
         }
+        let wanted = Self.targets(result.objects)
         for object in catalogBindings where result.objects.bindings[ResourceKey(object.key)] == nil {
-            guard let binding = Self.catalogBinding(object) else { continue }
+            // Another operator's databases of all kinds are none of ours before somebody names them.
+            guard let binding = Self.catalogBinding(object),
+                BuiltIn.engines.contains(binding.spec.engine) || wanted.contains(binding.key)
+            else { continue }
             result.objects.bindings[binding.key] = binding
         }
         Self.takeOut(&result)
         return result
+    }
+
+    /// Targets that are named by anything.
+    private static func targets(_ objects: ObjectSet) -> Set<ResourceKey> {
+        let configurations = objects.configurations.values.map {
+            ResourceKey(namespace: $0.key.namespace, name: $0.spec.target.ref.name)
+        }
+        let restores = objects.restoreSessions.values.map {
+            ResourceKey(namespace: $0.key.namespace, name: $0.spec.target.ref.name)
+        }
+        return Set(configurations + restores)
     }
 
     /// What the coordinator itself writes must not look like a change.
@@ -102,6 +117,8 @@ struct ObjectCatalog: Sendable {
         RestoreSessionSpec.kind: reader(ParsedObject.restoreSession),
         // Its members' configurations are objects of their own.
         BackupBatchSpec.kind: reader(ParsedObject.batch),
+        TaskSpec.kind: reader(ParsedObject.task),
+        FunctionSpec.kind: reader(ParsedObject.function),
     ]
 
     private static func reader<Spec: ResourceSpec>(

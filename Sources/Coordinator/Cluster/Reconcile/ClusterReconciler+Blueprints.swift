@@ -161,14 +161,6 @@ extension ClusterReconciler {
 
     // MARK: Statuses
 
-    /// Shows on tasks and functions whether they are ours.
-    func reconcileBuiltIns() async throws {
-        for object in caches.listed[.tasks] { try await showBuiltIn(object, TaskSpec.self, .tasks) { $0.notices } }
-        for object in caches.listed[.functions] {
-            try await showBuiltIn(object, FunctionSpec.self, .functions) { $0.notices }
-        }
-    }
-
     private func showBlueprint(_ object: KubernetesObject, _ problem: FieldProblem?) async throws {
         var status = BackupBlueprintStatus(conditions: ObservedConditions.of(object))
         status.observedGeneration = object.generation
@@ -183,24 +175,7 @@ extension ClusterReconciler {
         try await show(status, on: object, .backupBlueprints)
     }
 
-    private func showBuiltIn<Spec: ResourceSpec>(
-        _ object: KubernetesObject,
-        _ type: Spec.Type,
-        _ resource: APIResource,
-        notices: (Spec) -> [String]
-    ) async throws {
-        var status = ObservedStatus(conditions: ObservedConditions.of(object))
-        status.observedGeneration = object.generation
-        switch ObjectCatalog.resource(object, type) {
-        case .success(let value):
-            let text = notices(value.spec).joined(separator: "; ")
-            Self.setReady(&status.conditions, object, value.problems().first, text.isEmpty ? "built in" : text)
-        case .failure(let unreadable): Self.setReady(&status.conditions, object, unreadable.field, "")
-        }
-        try await show(status, on: object, resource)
-    }
-
-    private static func setReady(
+    static func setReady(
         _ conditions: inout [Condition],
         _ object: KubernetesObject,
         _ problem: FieldProblem?,

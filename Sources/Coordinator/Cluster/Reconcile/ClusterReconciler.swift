@@ -121,6 +121,7 @@ final class ClusterReconciler: Sendable {
     /// Brings everything into force once, before anything is decided.
     func begin() async {
         state.withLock { $0.oldPods = Set(caches.allPods.map(\.uid)) }
+        // Before anything comes into force: a configuration may need a task.
         await listDue()
         await bringIntoForce()
         addEverything()
@@ -151,14 +152,14 @@ final class ClusterReconciler: Sendable {
     private func listDue() async {
         let listed = await caches.listDue()
         if listed.contains(.blueprints) { queue.add(.blueprints) }
-        if listed.contains(.tasks) || listed.contains(.functions) { queue.add(.builtIns) }
+        if listed.contains(.tasks) || listed.contains(.functions) { queue.add(.tasks) }
         if listed.contains(.catalogBindings) { queue.add(.catalog) }
     }
 
     private func addEverything() {
         queue.add(.catalog)
         queue.add(.blueprints)
-        queue.add(.builtIns)
+        queue.add(.tasks)
         queue.add(.webhook)
         for kind in [RepositorySpec.kind, AppBindingSpec.kind, BackupConfigurationSpec.kind, BackupBatchSpec.kind] {
             for object in caches.objects(kind) { queue.add(.object(kind, ResourceKey(object.key))) }
@@ -185,8 +186,9 @@ final class ClusterReconciler: Sendable {
             case .blueprints:
                 try await reconcileBlueprints()
                 return .done
-            case .builtIns:
-                try await reconcileBuiltIns()
+            case .tasks:
+                await bringIntoForce()
+                try await showTasks()
                 return .done
             case .pod(let key):
                 try await reconcilePod(key)

@@ -79,6 +79,7 @@ extension BackupConfigurationStatus {
         if path.hasPrefix("spec.schedule") || path.hasPrefix("spec.timeZone") { return "InvalidSchedule" }
         if path.hasPrefix("spec.target.ref") { return "TargetNotFound" }
         if path.hasPrefix("spec.repository") { return "RepositoryNotFound" }
+        if path.hasPrefix("spec.task") { return "InvalidTask" }
         return "Invalid"
     }
 

@@ -1,0 +1,186 @@
+import Foundation
+import TestSupport
+
+/// A real MariaDB with an agent beside it that knows it by objects alone, a coordinator, and the command line.
+final class CommandRig: Sendable {
+    let directory: TestDirectory
+    let database: MariaDBServer
+    let deployment: Deployment
+    let agent: Server
+
+    private init(_ directory: TestDirectory, _ database: MariaDBServer, _ deployment: Deployment, _ agent: Server) {
+        self.directory = directory
+        self.database = database
+        self.deployment = deployment
+        self.agent = agent
+    }
+
+    /// The password as the agent reads it for every job.
+    var passwordFile: String { "mariadb.password" }
+
+    static func start(in directory: TestDirectory) async throws -> CommandRig {
+        let database = try await MariaDBServer.start(in: directory)
+        let deployment = try Deployment(in: directory, binaries: .beside())
+        try directory.write(objects(directory), to: "objects/shop.yaml")
+        let programs = try directory.makeDirectory("programs")
+        for name in ["mariadb-dump", "mariadb"] {
+            try FileManager.default.createSymbolicLink(
+                atPath: "\(programs)/\(name)",
+                withDestinationPath: try Tools.mariaDB(name)
+            )
+        }
+        try directory.write(MariaDBServer.user.name, to: "mariadb.user")
+        try directory.write("\(MariaDBServer.user.password)\n", to: "mariadb.password")
+        let agent = Server(
+            "agent mysql-0",
+            program: deployment.binaries.path("remora-agent"),
+            arguments: [
+                "--coordinator", deployment.url, "--enrolment-token-file", directory.appending("enrolment.token"),
+                "--state-dir", try directory.makeDirectory("agent-mysql-0"), "--namespace", "demo", "--pod", "mysql-0",
+                "--cluster", "shop", "--engine", "mysql", "--endpoint", "127.0.0.1:\(database.port)",
+                "--programs-dir", programs, "--username-file", directory.appending("mariadb.user"),
+                "--password-file", directory.appending("mariadb.password"),
+            ],
+            logPath: directory.appending("agent-mysql-0.log")
+        )
+        try await deployment.startCoordinator()
+        try await agent.launch()
+        let rig = CommandRig(directory, database, deployment, agent)
+        try await deployment.waitUntilConnected([agent])
+        return rig
+    }
+
+    func stop() async {
+        await deployment.stop([agent])
+        await database.server.kill()
+    }
+
+    /// The objects: the functions of the how-to, and some that go wrong.
+    private static func objects(_ directory: TestDirectory) -> String {
+        let base = Deployment.objects(
+            backend: "    local:\n      mountPath: \(directory.appending("repository"))",
+            configuration: "  task: {name: mysql-backup, params: [{name: database, value: files}]}\n"
+                + "  retryConfig: {maxRetry: 0}\n"
+        ).replacingOccurrences(of: "type: mongodb", with: "type: mysql")
+        let dump = """
+            spec:
+              stream: Backup
+              args:
+                - --host=${HOST}
+                - --port=${PORT}
+                - --user=${USERNAME}
+                - --protocol=TCP
+                - --single-transaction
+                - --routines
+                - --events
+                - --triggers
+                - --hex-blob
+                - --default-character-set=utf8mb4
+                - --databases
+                - shop
+                - ${PARAM_database}
+              env: [{name: MYSQL_PWD, value: "${PASSWORD}"}]
+              file: dump.sql
+              check: "-- Dump completed"
+              command:
+            """
+        func function(_ name: String, _ program: String) -> String {
+            "apiVersion: remora.dev/v1alpha1\nkind: Function\nmetadata: {name: \(name)}\n\(dump) \(program)\n"
+        }
+        func task(_ name: String, _ function: String) -> String {
+            """
+            apiVersion: remora.dev/v1alpha1
+            kind: Task
+            metadata: {name: \(name)}
+            spec: {steps: [{name: \(function), params: []}]}
+
+            """
+        }
+        func configuration(_ name: String) -> String {
+            """
+            apiVersion: remora.dev/v1alpha1
+            kind: BackupConfiguration
+            metadata: {name: \(name), namespace: demo}
+            spec:
+              repository: {name: main}
+              target: {ref: {name: shop}}
+              retryConfig: {maxRetry: 0}
+              task: {name: \(name), params: [{name: database, value: files}]}
+
+            """
+        }
+        let load = """
+            apiVersion: remora.dev/v1alpha1
+            kind: Function
+            metadata: {name: mysql-load}
+            spec:
+              stream: Restore
+              command: [mariadb]
+              args: ["--host=${HOST}", "--port=${PORT}", "--user=${USERNAME}", --protocol=TCP, --binary-mode,
+                --default-character-set=utf8mb4]
+              env: [{name: MYSQL_PWD, value: "${PASSWORD}"}]
+              file: dump.sql
+
+            """
+        return [
+            base, load, function("mysql-dump", "[mariadb-dump]"), task("mysql-backup", "mysql-dump"),
+            task("mysql-restore", "mysql-load"), function("slow-dump", "[mariadb-dump, '--where=SLEEP(0.05) = 0']"),
+            task("slow", "slow-dump"), configuration("slow"), function("cut-dump", "[cut-dump]"),
+            task("cut", "cut-dump"),
+            configuration("cut"),
+        ].joined(separator: "\n---\n")
+    }
+
+    /// Starts a backup by a configuration and returns its session's name.
+    func startBackup(_ configuration: String) async throws -> String {
+        guard let name = try await deployment.json("backup", configuration)["name"].string else {
+            throw TestSupportError("backup printed no name")
+        }
+        return name
+    }
+
+    /// The program that the agent runs right now; nil when it runs none.
+    func program() throws -> pid_t? {
+        guard let pid = agent.process?.pid else { return nil }
+        for task in try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task") {
+            let children = try? String(contentsOfFile: "/proc/\(pid)/task/\(task)/children", encoding: .utf8)
+            if let child = children?.split(separator: " ").first.flatMap({ pid_t($0) }) { return child }
+        }
+        return nil
+    }
+
+    /// How many backups there are, and snapshots in the group's repository.
+    func counts() async throws -> (backups: Int, snapshots: Int) {
+        let backups = try await deployment.json("snapshots").elements.count
+        let folder = directory.appending("repository/demo/shop/standalone/snapshots")
+        let snapshots = (try? FileManager.default.subpathsOfDirectory(atPath: folder)) ?? []
+        return (backups, snapshots.filter { $0.count >= 64 }.count)
+    }
+
+    /// Everything that anybody wrote down: logs, archived logs, state.
+    func allWords() throws -> String {
+        var words = deployment.logs([agent], lines: 10_000)
+        for folder in ["state", "agent-mysql-0"] {
+            for path in try FileManager.default.subpathsOfDirectory(atPath: directory.appending(folder)) {
+                let data = FileManager.default.contents(atPath: directory.appending("\(folder)/\(path)")) ?? Data()
+                words += String(decoding: data, as: UTF8.self)
+            }
+        }
+        return words
+    }
+}
+
+/// Runs a test on a rig of its own and ends it; a failure shows what everybody said.
+func withCommandRig(_ name: String, _ body: (CommandRig) async throws -> Void) async throws {
+    try await withTestDirectory(name) { directory in
+        let rig = try await CommandRig.start(in: directory)
+        do {
+            try await body(rig)
+            await rig.stop()
+        } catch {
+            let logs = rig.deployment.logs([rig.agent])
+            await rig.stop()
+            throw TestSupportError("\(error)\n\(logs)\n\(rig.database.server.logTail())")
+        }
+    }
+}
