@@ -89,9 +89,11 @@ extension SessionMachine {
         let results = state.groups.compactMap { $0.attempts.last?.outcome?.backup }
         let documents = results.reduce(0) { $0 + $1.documents }
         let added = results.reduce(0) { $0 + $1.bytesAdded }
+        let isStream = state.plan.backup?.command != nil
+        let read = isStream ? "\(results.reduce(0) { $0 + $1.bytes }) bytes" : "\(documents) documents"
         record("ManifestWritten", "the backup exists")
         clean(
-            .init(phase: .succeeded, reason: "Succeeded", message: "\(documents) documents, \(added) new bytes")
+            .init(phase: .succeeded, reason: "Succeeded", message: "\(read), \(added) new bytes")
         )
     }
 

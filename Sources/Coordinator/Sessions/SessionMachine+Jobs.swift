@@ -226,9 +226,13 @@ extension SessionMachine {
 
     private func restoreSummary() -> String {
         let results = state.groups.compactMap { $0.attempts.last?.outcome?.restore }
+        let source = state.sourceSession ?? "a backup"
+        if state.plan.restore?.command != nil {
+            return "restored \(results.reduce(0) { $0 + $1.bytes }) bytes from \(source)"
+        }
         let documents = results.reduce(0) { $0 + $1.documents }
         let namespaces = results.reduce(0) { $0 + $1.namespaces }
-        return "restored \(documents) documents in \(namespaces) collections from \(state.sourceSession ?? "a backup")"
+        return "restored \(documents) documents in \(namespaces) collections from \(source)"
     }
 
     /// `databaseUnreachable` → `DatabaseUnreachable`.

@@ -63,7 +63,7 @@ extension CommandEngine {
             serverVersion: "unknown",
             guarantee: .node,
             consistency: .none,
-            namespaces: 1,
+            namespaces: 0,
             documents: 0,
             bytes: content.bytes
         )

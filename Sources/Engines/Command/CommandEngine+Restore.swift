@@ -49,7 +49,6 @@ extension CommandEngine {
             throw RestoreFailure.partial(error, host: configuration.endpoint.description)
         }
         var result = RestoreResult(host: configuration.endpoint.description)
-        result.namespaces = 1
         result.bytes = manifest.bytes
         result.warnings = [
             "the bytes are those of the backup; whether \(recipe.program) made the same data of them is not compared"

@@ -32,7 +32,7 @@ public enum Annotation: String, Sendable, CaseIterable {
     public var values: String {
         switch self {
         case .inject: "`true` or `false`"
-        case .engine: "`mongodb`"
+        case .engine: "`mongodb`, or the AppBinding's type of a database that a Function describes"
         case .cluster: "a name of lower-case letters, digits and `-`, at most 52"
         case .container: "name of a container of the pod"
         case .endpoint: "`localhost:PORT`, `127.0.0.1:PORT` or `[::1]:PORT`"
@@ -54,11 +54,13 @@ public enum Annotation: String, Sendable, CaseIterable {
     public var fallback: String {
         switch self {
         case .inject: "no agent"
-        case .engine: "`mongodb` when the container's image or command is MongoDB's"
+        case .engine:
+            "`mongodb` or `mysql`, when the container's image or command is MongoDB's, or MySQL's or MariaDB's"
         case .cluster: "the name of the StatefulSet or Deployment; of a pod by itself, its name without the number"
         case .container:
             "`kubectl.kubernetes.io/default-container`; else the only container; else the one with the engine's image or command"
-        case .endpoint: "`localhost` and the port of the container (`--port`, `containerPort`, 27017)"
+        case .endpoint:
+            "`localhost` (`127.0.0.1` if it isn't MongoDB) and the port of the container (`--port`, `containerPort`, 27017 or 3306); needed for other engines whose container has not exactly one `containerPort`"
         case .dataMount: "`none`"
         case .dataVolume: "the volume that holds `--dbpath` or the image's usual place"
         case .credentialsSecret: "no user and password"
@@ -91,7 +93,7 @@ public enum Annotation: String, Sendable, CaseIterable {
         case .credentialsKeys: "Which entries of that Secret hold name and password."
         case .tlsSecret: "`ca.crt` of the authority that signed the database's certificate."
         case .tlsMode:
-            "How far the database's certificate is checked: not at all (`require`), its authority (`verify-ca`), its name too (`verify-full`)."
+            "How far MongoDB's certificate is checked: not at all (`require`), its authority (`verify-ca`), its name too (`verify-full`). Other databases' programs are told by their Function's options; the Secret is at `/run/remora/tls`."
         case .tlsCertificateKey:
             "Our certificate and its key, one after the other in one PEM entry, for a database that asks for one (cert-manager: `tls-combined.pem`)."
         case .runAs: "User and group of the agent's process."

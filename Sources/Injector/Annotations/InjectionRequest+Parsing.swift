@@ -9,7 +9,7 @@ extension InjectionRequest {
     /// - Throws: `InjectionError` that names everything that is wrong.
     init(_ annotations: [String: String], allowsRoot: Bool) throws(InjectionError) {
         var reader = AnnotationReader(annotations: annotations)
-        engine = reader.choice(.engine)
+        engine = reader.checked(.engine) { AppBindingSpec.reasonAgainst(engine: $0) }
         cluster = reader.checked(.cluster, Self.reasonAgainstCluster)
         container = reader.checked(.container) { ResourceName.reasonAgainst($0, maximumBytes: 63) }
         endpoint = reader.checked(.endpoint, Self.reasonAgainstEndpoint)

@@ -1,10 +1,5 @@
 /// What a pod's annotations ask for, checked as far as they can be checked by themselves.
 struct InjectionRequest: Sendable, Hashable {
-    /// Kinds of databases that an agent can be injected for.
-    enum Engine: String, Sendable, CaseIterable {
-        case mongodb
-    }
-
     /// How the agent sees the data volume.
     enum DataMount: String, Sendable, CaseIterable {
         case none
@@ -58,7 +53,8 @@ struct InjectionRequest: Sendable, Hashable {
         var isEmpty: Bool { self == Resources() }
     }
 
-    var engine: Engine?
+    /// The database's kind, by the name that agents and AppBindings have for it.
+    var engine: String?
     var cluster: String?
     var container: String?
     /// As in a URI: an IPv6 address in brackets.

@@ -13,12 +13,13 @@ enum AgentContainer {
         var isNative: Bool
     }
 
-    static func make(_ parts: Parts, _ settings: InjectorSettings) -> JSONTree {
+    /// - Throws: `InjectionError` with code `.annotation` when nothing tells where the database listens.
+    static func make(_ parts: Parts, _ settings: InjectorSettings) throws(InjectionError) -> JSONTree {
         var container: JSONTree = [
             "name": .string(AgentMark.container),
             "image": .string(settings.image),
             "imagePullPolicy": "IfNotPresent",
-            "env": .array(environment(parts, settings) + (parts.data?.variables ?? [])),
+            "env": .array(try environment(parts, settings) + (parts.data?.variables ?? [])),
             "volumeMounts": .array(mounts(parts)),
             "securityContext": parts.security.tree,
             // No readiness probe: an agent that isn't ready would take the database out of its Service. A socket within
@@ -34,8 +35,12 @@ enum AgentContainer {
         return container
     }
 
-    private static func environment(_ parts: Parts, _ settings: InjectorSettings) -> [JSONTree] {
+    private static func environment(
+        _ parts: Parts,
+        _ settings: InjectorSettings
+    ) throws(InjectionError) -> [JSONTree] {
         let request = parts.request
+        let isMongoDB = parts.database.preset.engine == EnginePreset.mongodb.engine
         var variables = [
             plain("COORDINATOR", settings.coordinatorURL),
             plain("ENROLMENT_TOKEN_FILE", AgentPlaces.token),
@@ -45,8 +50,8 @@ enum AgentContainer {
             field("POD_UID", "metadata.uid"),
             field("NODE", "spec.nodeName"),
             plain("CLUSTER", parts.cluster),
-            plain("ENGINE", parts.database.preset.engine.rawValue),
-            plain("MONGODB_URI", address(parts)),
+            plain("ENGINE", parts.database.preset.engine),
+            isMongoDB ? plain("MONGODB_URI", uri(parts, try endpoint(parts))) : plain("ENDPOINT", try endpoint(parts)),
             plain("LOG_LEVEL", request.logLevel.rawValue),
         ]
         if settings.authorityConfigMap != nil { variables.append(plain("CA_FILE", AgentPlaces.authority)) }
@@ -54,6 +59,8 @@ enum AgentContainer {
             variables.append(plain("USERNAME_FILE", "\(AgentPlaces.credentials)/username"))
             variables.append(plain("PASSWORD_FILE", "\(AgentPlaces.credentials)/password"))
         }
+        // What a Function's program does about certificates, its options say.
+        guard isMongoDB else { return variables }
         if request.tlsMode == .verifyCA || request.tlsMode == .verifyFull {
             variables.append(plain("TLS_CA_FILE", "\(AgentPlaces.tls)/ca.crt"))
         }
@@ -64,9 +71,21 @@ enum AgentContainer {
         return variables
     }
 
-    private static func address(_ parts: Parts) -> String {
-        let endpoint =
-            parts.request.endpoint ?? "localhost:\(parts.database.preset.port(of: parts.database.container))"
+    private static func endpoint(_ parts: Parts) throws(InjectionError) -> String {
+        if let endpoint = parts.request.endpoint { return endpoint }
+        let preset = parts.database.preset
+        guard let port = preset.port(of: parts.database.container) else {
+            throw InjectionError(
+                .annotation,
+                "at which port \(preset.engine) listens in container '\(parts.database.container.name)' isn't clear; set "
+                    + "\(Annotation.endpoint.name): 127.0.0.1:PORT"
+            )
+        }
+        // MySQL's programs take "localhost" for a socket in a directory that the agent doesn't have.
+        return "\(preset.engine == EnginePreset.mongodb.engine ? "localhost" : "127.0.0.1"):\(port)"
+    }
+
+    private static func uri(_ parts: Parts, _ endpoint: String) -> String {
         // Encrypted and unchecked, on loopback: nobody else can answer there.
         let options = parts.request.tlsMode == .require ? "/?tls=true&tlsAllowInvalidCertificates=true" : ""
         return "mongodb://\(endpoint)\(options)"

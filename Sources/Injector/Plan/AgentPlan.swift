@@ -33,7 +33,7 @@ struct AgentPlan: Sendable, Hashable {
         cluster = try Self.cluster(of: pod, request)
         database = found.container.name
         let resources = try AgentResources(for: pod, request.resources, namespace)
-        container = AgentContainer.make(
+        container = try AgentContainer.make(
             AgentContainer.Parts(
                 request: request,
                 cluster: cluster,
@@ -46,9 +46,20 @@ struct AgentPlan: Sendable, Hashable {
             settings
         )
         volumes = AgentVolumes.make(for: pod, request, settings)
-        warnings = request.warnings + resources.warnings
+        warnings = request.warnings + Self.warnings(request, found.preset.engine) + resources.warnings
         let whole: JSONTree = ["container": container, "volumes": .array(volumes)]
         hash = Self.digest(whole.bytes)
+    }
+
+    /// Annotations that do nothing for this kind of database.
+    private static func warnings(_ request: InjectionRequest, _ engine: String) -> [String] {
+        guard engine != EnginePreset.mongodb.engine, request.tlsSecret != nil || request.tlsMode != .disable else {
+            return []
+        }
+        return [
+            "\(Annotation.tlsMode.name) has no effect for \(engine): its Function's options decide, and may name "
+                + AgentPlaces.tls
+        ]
     }
 
     /// The first 12 hexadecimal digits of SHA-256.

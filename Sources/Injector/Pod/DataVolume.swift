@@ -40,7 +40,7 @@ struct DataVolume: Sendable {
         _ preset: EnginePreset,
         _ request: InjectionRequest
     ) throws(InjectionError) -> JSONTree {
-        let option = container.option(preset.dataOption)
+        let option = preset.dataOption.flatMap { container.option($0) }
         let paths = option.map { [$0] } ?? preset.dataPaths
         let devices = container.tree["volumeDevices"]?.array ?? []
         if let wanted = request.dataVolume {
@@ -56,6 +56,12 @@ struct DataVolume: Sendable {
             throw InjectionError(.dataVolume, "\(Annotation.dataVolume.name) is '\(wanted)', which \(reason)")
         }
         if let holding = holder(of: paths, in: container.mounts) { return holding }
+        if paths.isEmpty {
+            throw InjectionError(
+                .dataVolume,
+                "where \(preset.engine) keeps its data isn't known; name the volume with \(Annotation.dataVolume.name)"
+            )
+        }
         throw InjectionError(
             .dataVolume,
             devices.isEmpty

@@ -50,7 +50,9 @@ enum SessionText {
     /// What the session moved, in one sentence without an end; nil when nothing is known.
     static func amount(_ session: SessionView) -> String? {
         if let manifest = session.manifest {
-            return "\(Format.count(manifest.documents, "document")), \(Format.bytes(manifest.bytes)), "
+            // A stream that a program wrote has none that could be counted.
+            let documents = manifest.documents > 0 ? "\(Format.count(manifest.documents, "document")), " : ""
+            return "\(documents)\(Format.bytes(manifest.bytes)), "
                 + "\(Format.bytes(manifest.bytesAdded)) new"
         }
         let restored = session.hosts.compactMap(\.restore)
@@ -58,6 +60,9 @@ enum SessionText {
         let documents = restored.reduce(0) { $0 + $1.documents }
         let bytes = restored.reduce(0) { $0 + $1.bytes }
         let namespaces = restored.reduce(0) { $0 + $1.namespaces }
+        guard namespaces > 0 else {
+            return "\(Format.bytes(bytes)), compared with the backup's before they were loaded"
+        }
         return "\(Format.count(documents, "document")), \(Format.bytes(bytes)) in "
             + "\(Format.count(Int64(namespaces), "collection")), compared"
     }

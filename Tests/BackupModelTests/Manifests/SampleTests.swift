@@ -8,7 +8,7 @@ struct SampleTests {
 
     @Test(
         "annotated pods belong to the sample's target, and what they and the coordinator need is there",
-        arguments: [("standalone", 1), ("replica-set", 1), ("sharded-cluster", 3)]
+        arguments: [("standalone", 1), ("replica-set", 1), ("sharded-cluster", 3), ("mysql", 1)]
     )
     func isWhole(name: String, sets: Int) throws {
         let file = URL(filePath: "\(Tools.packageRoot)/manifests/samples/\(name).yaml")

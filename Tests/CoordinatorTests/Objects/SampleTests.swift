@@ -9,7 +9,9 @@ import Testing
 struct SampleTests {
     @Test(
         "a sample's objects have no problems, alone and together",
-        arguments: ["standalone.yaml", "replica-set.yaml", "sharded-cluster.yaml", "from-stash/remora.yaml"]
+        arguments: [
+            "standalone.yaml", "replica-set.yaml", "sharded-cluster.yaml", "mysql.yaml", "from-stash/remora.yaml",
+        ]
     )
     func isGood(name: String) throws {
         let directory = try TestDirectory("samples")

@@ -21,7 +21,7 @@ final class CommandRig: Sendable {
     static func start(in directory: TestDirectory) async throws -> CommandRig {
         let database = try await MariaDBServer.start(in: directory)
         let deployment = try Deployment(in: directory, binaries: .beside())
-        try directory.write(objects(directory), to: "objects/shop.yaml")
+        try directory.write(try objects(directory), to: "objects/shop.yaml")
         let programs = try directory.makeDirectory("programs")
         for name in ["mariadb-dump", "mariadb"] {
             try FileManager.default.createSymbolicLink(
@@ -55,80 +55,42 @@ final class CommandRig: Sendable {
         await database.server.kill()
     }
 
-    /// The objects: the functions of the how-to, and some that go wrong.
-    private static func objects(_ directory: TestDirectory) -> String {
+    /// The objects: functions and tasks of the sample as they are, and some of the same that go wrong.
+    private static func objects(_ directory: TestDirectory) throws -> String {
         let base = Deployment.objects(
             backend: "    local:\n      mountPath: \(directory.appending("repository"))",
-            configuration: "  task: {name: mysql-backup, params: [{name: database, value: files}]}\n"
+            configuration: "  task: {name: mysql-backup, params: [{name: database, value: shop}]}\n"
                 + "  retryConfig: {maxRetry: 0}\n"
         ).replacingOccurrences(of: "type: mongodb", with: "type: mysql")
-        let dump = """
-            spec:
-              stream: Backup
-              args:
-                - --host=${HOST}
-                - --port=${PORT}
-                - --user=${USERNAME}
-                - --protocol=TCP
-                - --single-transaction
-                - --routines
-                - --events
-                - --triggers
-                - --hex-blob
-                - --default-character-set=utf8mb4
-                - --databases
-                - shop
-                - ${PARAM_database}
-              env: [{name: MYSQL_PWD, value: "${PASSWORD}"}]
-              file: dump.sql
-              check: "-- Dump completed"
-              command:
-            """
-        func function(_ name: String, _ program: String) -> String {
-            "apiVersion: remora.dev/v1alpha1\nkind: Function\nmetadata: {name: \(name)}\n\(dump) \(program)\n"
+        let file = "\(Tools.packageRoot)/manifests/samples/mysql.yaml"
+        let sample = try String(contentsOfFile: file, encoding: .utf8).components(separatedBy: "\n---\n").filter {
+            $0.contains("\nkind: Function\n") || $0.contains("\nkind: Task\n")
         }
-        func task(_ name: String, _ function: String) -> String {
-            """
-            apiVersion: remora.dev/v1alpha1
-            kind: Task
-            metadata: {name: \(name)}
-            spec: {steps: [{name: \(function), params: []}]}
-
-            """
+        guard sample.count == 4, let dump = sample.first(where: { $0.contains("name: mysql-dump") }) else {
+            throw TestSupportError("\(file) has not two functions and two tasks")
         }
-        func configuration(_ name: String) -> String {
-            """
-            apiVersion: remora.dev/v1alpha1
-            kind: BackupConfiguration
-            metadata: {name: \(name), namespace: demo}
-            spec:
-              repository: {name: main}
-              target: {ref: {name: shop}}
-              retryConfig: {maxRetry: 0}
-              task: {name: \(name), params: [{name: database, value: files}]}
-
-            """
+        func bad(_ name: String, _ command: String) -> [String] {
+            let function = dump.replacingOccurrences(of: "name: mysql-dump", with: "name: \(name)-dump")
+                .replacingOccurrences(of: "[mariadb-dump]", with: command)
+            let rest = """
+                apiVersion: remora.dev/v1alpha1
+                kind: Task
+                metadata: {name: \(name)}
+                spec: {steps: [{name: \(name)-dump, params: [{name: database, value: shop}]}]}
+                ---
+                apiVersion: remora.dev/v1alpha1
+                kind: BackupConfiguration
+                metadata: {name: \(name), namespace: demo}
+                spec:
+                  repository: {name: main}
+                  target: {ref: {name: shop}}
+                  retryConfig: {maxRetry: 0}
+                  task: {name: \(name)}
+                """
+            return [function, rest]
         }
-        let load = """
-            apiVersion: remora.dev/v1alpha1
-            kind: Function
-            metadata: {name: mysql-load}
-            spec:
-              stream: Restore
-              command: [mariadb]
-              args: ["--host=${HOST}", "--port=${PORT}", "--user=${USERNAME}", --protocol=TCP, --binary-mode,
-                --default-character-set=utf8mb4]
-              env: [{name: MYSQL_PWD, value: "${PASSWORD}"}]
-              file: dump.sql
-
-            """
-        return [
-            base, load, function("mysql-dump", "[mariadb-dump]"), task("mysql-backup", "mysql-dump"),
-            task("mysql-restore", "mysql-load"), function("slow-dump", "[mariadb-dump, '--where=SLEEP(0.05) = 0']"),
-            task("slow", "slow-dump"), configuration("slow"), function("cut-dump", "[cut-dump]"),
-            task("cut", "cut-dump"),
-            configuration("cut"),
-        ].joined(separator: "\n---\n")
+        let all = [base] + sample + bad("slow", "[mariadb-dump, '--where=SLEEP(0.05) = 0']") + bad("cut", "[cut-dump]")
+        return all.joined(separator: "\n---\n")
     }
 
     /// Starts a backup by a configuration and returns its session's name.

@@ -127,7 +127,7 @@ struct PodMaker {
     private mutating func good(_ annotation: Annotation) -> String {
         switch annotation {
         case .inject: "true"
-        case .engine: "mongodb"
+        case .engine: random.pick(["mongodb", "mongodb", "mysql", "mariadb"])
         case .cluster: random.pick(["orders", "a", String(repeating: "c", count: 52)])
         case .container: "c\(random.pick([0, 0, 0, 1]))"
         case .endpoint: random.pick(["localhost:27018", "127.0.0.1:1", "[::1]:65535"])

@@ -8,7 +8,10 @@ struct RequestTests {
         "each is refused in one sentence that names it",
         arguments: [
             ("inject", "True", "remora.dev/inject is 'True'; allowed: true, false"),
-            ("engine", "mysql", "remora.dev/engine is 'mysql'; allowed: mongodb"),
+            (
+                "engine", "MySQL",
+                "remora.dev/engine is 'MySQL'; an engine's name has lower-case letters, digits and '-', at most 63, beginning and ending with a letter or digit, like mongodb or mysql"
+            ),
             ("cluster", "a.b", "remora.dev/cluster is 'a.b'; a cluster's name has no dots"),
             ("container", "db", "remora.dev/container is 'db', and the pod has no such container; there are: mongod"),
             (

@@ -1,11 +1,11 @@
 import Foundation
 
-/// Two databases with whatever a dump can lose: routines, triggers, events, views, binary and four-byte text.
+/// A database with whatever a dump can lose: routines, triggers, events, views, binary and four-byte text.
 public enum MariaDBDataSet {
-    /// The databases.
-    public static let databases = ["shop", "files"]
+    /// The database.
+    public static let database = "shop"
 
-    /// Makes them.
+    /// Makes it.
     ///
     /// - Parameters:
     ///   - server: where.
@@ -15,7 +15,6 @@ public enum MariaDBDataSet {
         try await server.run(
             """
             CREATE DATABASE shop CHARACTER SET utf8mb4;
-            CREATE DATABASE files CHARACTER SET latin1;
             USE shop;
             CREATE TABLE customers (
               id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, name VARCHAR(200) NOT NULL, born DATE NULL,
@@ -44,82 +43,56 @@ public enum MariaDBDataSet {
             CREATE EVENT sweep ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01 00:00:00' DO DELETE FROM journal WHERE id < 0//
             DELIMITER ;
             CALL close_all(7);
-            USE files;
-            CREATE TABLE bodies (id INT PRIMARY KEY, body LONGBLOB, word VARCHAR(50) CHARACTER SET latin1);
+            CREATE TABLE bodies (id INT PRIMARY KEY, body LONGBLOB, word VARCHAR(50)) CHARACTER SET latin1;
             INSERT INTO bodies SELECT seq, UNHEX(REPEAT(SHA2(seq, 512), 400)), 'caf\u{E9}' FROM seq_1_to_100;
             INSERT INTO bodies SELECT 1000, GROUP_CONCAT(CHAR(seq) ORDER BY seq SEPARATOR ''), NULL FROM seq_0_to_255;
             """
         )
     }
 
-    /// Removes them.
+    /// Removes it.
     public static func drop(from server: MariaDBServer) async throws {
-        try await server.run(databases.map { "DROP DATABASE IF EXISTS \($0);" }.joined())
+        try await server.run("DROP DATABASE IF EXISTS \(database)")
     }
 
-    /// Everything that they hold, as checksums and definitions.
+    /// Everything that it holds, as checksums and definitions.
     public static func fingerprint(_ server: MariaDBServer) async throws -> [String] {
+        let tables = try await rows(server, "SELECT TABLE_NAME", "TABLES", "TABLE_SCHEMA")
+        let views = try await rows(server, "SELECT TABLE_NAME", "VIEWS", "TABLE_SCHEMA")
+        let routines = try await rows(
+            server,
+            "SELECT CONCAT(ROUTINE_TYPE, ' ', ROUTINE_NAME)",
+            "ROUTINES",
+            "ROUTINE_SCHEMA"
+        )
+        let triggers = try await rows(server, "SELECT TRIGGER_NAME", "TRIGGERS", "TRIGGER_SCHEMA")
+        let events = try await rows(server, "SELECT CONCAT('EVENT ', EVENT_NAME)", "EVENTS", "EVENT_SCHEMA")
         var lines: [String] = []
-        for database in databases {
-            let tables = try await rows(
-                server,
-                "SELECT TABLE_NAME FROM information_schema.TABLES",
-                database,
-                "TABLE_SCHEMA"
-            )
-            guard !tables.isEmpty else { continue }
-            let views = try await rows(
-                server,
-                "SELECT TABLE_NAME FROM information_schema.VIEWS",
-                database,
-                "TABLE_SCHEMA"
-            )
-            let routines = try await rows(
-                server,
-                "SELECT CONCAT(ROUTINE_TYPE, ' ', ROUTINE_NAME) FROM information_schema.ROUTINES",
-                database,
-                "ROUTINE_SCHEMA"
-            )
-            let triggers = try await rows(
-                server,
-                "SELECT CONCAT('TRIGGER ', TRIGGER_NAME) FROM information_schema.TRIGGERS",
-                database,
-                "TRIGGER_SCHEMA"
-            )
-            let events = try await rows(
-                server,
-                "SELECT CONCAT('EVENT ', EVENT_NAME) FROM information_schema.EVENTS",
-                database,
-                "EVENT_SCHEMA"
-            )
-            let base = tables.filter { !views.contains($0) }
-            lines.append("\(database): \(try await server.run("SHOW CREATE DATABASE \(database)"))")
-            for what in tables.map({ "TABLE \($0)" }) + routines + events {
-                lines.append(try await server.run("SHOW CREATE \(what)", in: database))
-            }
-            for trigger in triggers {
-                // The last column is the time at which it was made.
-                let text = try await server.run("SHOW CREATE \(trigger)", in: database)
-                lines.append(text.split(separator: "\t").dropLast().joined(separator: "\t"))
-            }
-            for table in base { lines.append(try await server.run("CHECKSUM TABLE \(table) EXTENDED", in: database)) }
-            for view in views {
-                lines.append(
-                    "\(view) \(try await server.run("SELECT SHA2(GROUP_CONCAT(sum), 256) FROM \(view)", in: database))"
-                )
-            }
+        for what in tables.map({ "TABLE \($0)" }) + routines + events {
+            lines.append(try await server.run("SHOW CREATE \(what)", in: database))
+        }
+        for trigger in triggers {
+            // The last column is the time at which it was made.
+            let text = try await server.run("SHOW CREATE TRIGGER \(trigger)", in: database)
+            lines.append(text.split(separator: "\t").dropLast().joined(separator: "\t"))
+        }
+        for table in tables where !views.contains(table) {
+            lines.append(try await server.run("CHECKSUM TABLE \(table) EXTENDED", in: database))
+        }
+        for view in views {
+            let query = "SELECT '\(view)', COUNT(*), SHA2(GROUP_CONCAT(sum ORDER BY customer), 256) FROM \(view)"
+            lines.append(try await server.run(query, in: database))
         }
         return lines
     }
 
     private static func rows(
         _ server: MariaDBServer,
-        _ query: String,
-        _ database: String,
-        _ column: String
+        _ columns: String,
+        _ table: String,
+        _ schema: String
     ) async throws -> [String] {
-        try await server.run("\(query) WHERE \(column) = '\(database)' ORDER BY 1").split(separator: "\n").map(
-            String.init
-        )
+        let query = "\(columns) FROM information_schema.\(table) WHERE \(schema) = '\(database)' ORDER BY 1"
+        return try await server.run(query).split(separator: "\n").map(String.init)
     }
 }

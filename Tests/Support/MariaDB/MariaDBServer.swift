@@ -8,7 +8,7 @@ public final class MariaDBServer: Sendable {
     public let server: Server
     private let socket: String
 
-    /// Who backs up and restores: every privilege, and a password that no quoting may spoil.
+    /// Who backs up and restores, with the privileges of the sample's and a password that no quoting may spoil.
     public static let user = (name: "remora", password: "p@ss:/?#% w'o\"r$d")
 
     private init(port: UInt16, server: Server, socket: String) {
@@ -48,7 +48,12 @@ public final class MariaDBServer: Sendable {
         try await server.waitUntilReady { try await result.run("SELECT 1") == "1" }
         let (name, password) = (user.name, user.password.replacingOccurrences(of: "'", with: "''"))
         try await result.run(
-            "CREATE USER '\(name)'@'%' IDENTIFIED BY '\(password)'; GRANT ALL PRIVILEGES ON *.* TO '\(name)'@'%';"
+            """
+            CREATE USER '\(name)'@'%' IDENTIFIED BY '\(password)';
+            GRANT ALL PRIVILEGES ON \(MariaDBDataSet.database).* TO '\(name)'@'%';
+            GRANT PROCESS, RELOAD, SET USER ON *.* TO '\(name)'@'%';
+            GRANT SELECT ON mysql.* TO '\(name)'@'%';
+            """
         )
         return result
     }
