@@ -117,6 +117,26 @@ struct JobTests {
         }
     }
 
+    @Test("a job for a Function is none for an engine that knows its database, which would dump something else")
+    func foreignRecipe() async throws {
+        try await AgentHarness.with { harness in
+            let engine = FakeEngine()
+            var job = harness.backup("job1")
+            job.work.backup?.command = CommandRecipe(
+                function: "mysql-dump",
+                stream: .backup,
+                program: "mariadb-dump",
+                file: "dump.sql"
+            )
+            harness.want(job)
+            let outcome = try await harness.runningAgent(engine) { try await harness.outcome("job1") }
+            let failure = try #require(outcome.failure)
+            #expect(failure.code == "unsupported" && !failure.isRetryable)
+            #expect(failure.message.contains("is for Function mysql-dump, and this agent is one for fake"))
+            #expect(engine.seen.backups == 0)
+        }
+    }
+
     @Test("the engine's failure arrives with its code, and without the secrets it mentions")
     func failureIsRedacted() async throws {
         try await AgentHarness.with { harness in

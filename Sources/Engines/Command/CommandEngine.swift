@@ -1,4 +1,5 @@
 public import BackupModel
+import Synchronization
 
 /// A database that Remora doesn't know: `Function` objects say which program dumps it and which one loads it.
 ///
@@ -12,21 +13,37 @@ public final class CommandEngine: Sendable {
     /// Group of a member that is one by itself.
     static let group = "standalone"
     let configuration: CommandConfiguration
+    private let trust: Duration
+    private let lastAnswer = Mutex<ContinuousClock.Instant?>(nil)
 
     /// Makes an engine; nothing is done before the first call.
-    public init(_ configuration: CommandConfiguration) { self.configuration = configuration }
+    public convenience init(_ configuration: CommandConfiguration) {
+        // MySQL writes a warning about every connection that logs nobody in: one look in five seconds would fill its log.
+        self.init(configuration, trust: .seconds(60))
+    }
 
-    /// Looks whether somebody takes connections there.
+    /// - Parameters:
+    ///   - configuration: what to run, and for which database.
+    ///   - trust: for how long one that took a connection is not asked again.
+    init(_ configuration: CommandConfiguration, trust: Duration) {
+        self.configuration = configuration
+        self.trust = trust
+    }
+
+    /// Looks whether somebody takes connections there, or did within the last minute.
     ///
     /// Never throws.
     public func inspect() async -> MemberStatus {
         let endpoint = configuration.endpoint
-        if let reason = await endpoint.reasonUnreachable() {
+        let isKnown = lastAnswer.withLock { $0.map { $0.duration(to: .now) < trust } ?? false }
+        if !isKnown, let reason = await endpoint.reasonUnreachable() {
+            lastAnswer.withLock { $0 = nil }
             return MemberStatus(
                 isReachable: false,
                 problems: ["can't reach \(configuration.database): \(reason); check that it runs and listens there"]
             )
         }
+        if !isKnown { lastAnswer.withLock { $0 = .now } }
         var status = MemberStatus(isReachable: true)
         status.role = .standalone
         status.host = endpoint.description

@@ -9,6 +9,30 @@ import Testing
 @testable import Coordinator
 
 @Suite struct BackupOverHTTPTests {
+    @Test("an agent for another kind of database than its target's gets no work, and the session says why it waits")
+    func stranger() async throws {
+        try await withTestDirectory("coordinator") { directory in
+            try await RunningCoordinator.run(directory) { coordinator in
+                var agent = ScriptedAgent(coordinator)
+                agent.engine = "mysql"
+                try await agent.register()
+                _ = try await agent.checkin()
+                let key = try await coordinator.backup()
+                let waiting = try await eventually("the session says why it waits") {
+                    let text = try await coordinator.session(key).events.map(\.message).joined(separator: "; ")
+                    return text.contains("waits for an agent of target shop/orders that reaches") ? text : nil
+                }
+                #expect(
+                    waiting.contains(
+                        "mongo-1: the agent is one for mysql (--engine), and AppBinding shop/orders is of type mongodb"
+                    ),
+                    "\(waiting)"
+                )
+                #expect(try await agent.checkin().jobs.isEmpty)
+            }
+        }
+    }
+
     @Test("an agent is woken for a backup, and the manifest is there when all is done")
     func wholeBackup() async throws {
         try await withTestDirectory("coordinator") { directory in

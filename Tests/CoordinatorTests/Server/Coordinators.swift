@@ -151,6 +151,7 @@ struct ScriptedAgent: Sendable {
     var role = "secondary"
     /// The target that it says it belongs to.
     var cluster = "orders"
+    var engine = "mongodb"
     var token = ""
     var epoch: Int64 = 0
     /// The pod's uid; nil: made from its name.
@@ -181,7 +182,7 @@ struct ScriptedAgent: Sendable {
             token: try bearer ?? coordinator.token("enrolment"),
             """
             {"incarnation":"\(incarnation)","agentVersion":"0","protocolRange":{"min":1,"max":1},"features":["backup.mongodb"],
-             "pod":{"namespace":"shop","name":"\(pod)","uid":"\(uid ?? "uid-\(pod)")"},"cluster":"\(cluster)","engine":"mongodb",
+             "pod":{"namespace":"shop","name":"\(pod)","uid":"\(uid ?? "uid-\(pod)")"},"cluster":"\(cluster)","engine":"\(engine)",
              "jobs":\(jobs),"unixMs":1755856800123,"unknown":"fields are ignored"}
             """
         )

@@ -71,6 +71,7 @@ final class CommandRig: Sendable {
         }
         func bad(_ name: String, _ command: String) -> [String] {
             let function = dump.replacingOccurrences(of: "name: mysql-dump", with: "name: \(name)-dump")
+                .replacingOccurrences(of: "    - --no-defaults\n", with: "")
                 .replacingOccurrences(of: "[mariadb-dump]", with: command)
             let rest = """
                 apiVersion: remora.dev/v1alpha1
@@ -89,7 +90,9 @@ final class CommandRig: Sendable {
                 """
             return [function, rest]
         }
-        let all = [base] + sample + bad("slow", "[mariadb-dump, '--where=SLEEP(0.05) = 0']") + bad("cut", "[cut-dump]")
+        let all =
+            [base] + sample + bad("slow", "[mariadb-dump, --no-defaults, '--where=SLEEP(0.05) = 0']")
+            + bad("cut", "[cut-dump]")
         return all.joined(separator: "\n---\n")
     }
 

@@ -123,7 +123,10 @@ struct CommandEngineTests {
             #expect(
                 nobody.problems.first?.hasSuffix("Connection refused; check that it runs and listens there") == true
             )
+            var known: [CommandEngine] = []
             try await withListener { port in
+                known = [rig.engine(port: Int(port)), rig.engine(port: Int(port), trust: .zero)]
+                for engine in known { #expect(await engine.inspect().isReachable) }
                 let bare = await rig.engine(port: Int(port)).inspect()
                 #expect(bare.isReachable && bare.problems.first?.contains("--programs-dir") == true)
                 try rig.program("dump", "exit 0")
@@ -131,6 +134,9 @@ struct CommandEngineTests {
                 #expect(status.isReachable && status.role == .standalone && status.group == nil)
                 #expect(status.host == "127.0.0.1:\(port)" && status.problems.isEmpty && status.lock == nil)
             }
+            // One that has just answered isn't asked again: each connection is a line in its log.
+            #expect(await known.first?.inspect().isReachable == true)
+            #expect(await known.last?.inspect().isReachable == false)
             #expect(try await rig.engine().releaseLeftovers().isEmpty)
         }
     }

@@ -26,16 +26,15 @@ struct CommandRig {
     }
 
     /// The engine; nobody listens at its endpoint unless a port is given.
-    func engine(port: Int = 1, memory: MemoryBudget = MemoryBudget()) -> CommandEngine {
-        var configuration = CommandConfiguration(
+    func engine(port: Int = 1, trust: Duration = .seconds(60)) -> CommandEngine {
+        let configuration = CommandConfiguration(
             engine: "mysql",
             endpoint: Endpoint(host: "127.0.0.1", port: port),
             username: "remora",
             password: Secret(Self.password),
             programsDirectory: programs
         )
-        configuration.memory = memory
-        return CommandEngine(configuration)
+        return CommandEngine(configuration, trust: trust)
     }
 
     func dump(_ change: (inout CommandRecipe) -> Void = { _ in }) -> BackupSpec {

@@ -18,7 +18,7 @@ final class ClusterReconciler: Sendable {
         /// Blueprints, and what is made of them.
         case blueprints
         /// Tasks and functions.
-        case builtIns
+        case tasks
         /// Pods: missed injections, trust in their namespaces.
         case pod(ResourceKey)
         /// A repository that a session has used: storage is asked anew.
