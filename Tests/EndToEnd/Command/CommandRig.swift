@@ -22,13 +22,7 @@ final class CommandRig: Sendable {
         let database = try await MariaDBServer.start(in: directory)
         let deployment = try Deployment(in: directory, binaries: .beside())
         try directory.write(try objects(directory), to: "objects/shop.yaml")
-        let programs = try directory.makeDirectory("programs")
-        for name in ["mariadb-dump", "mariadb"] {
-            try FileManager.default.createSymbolicLink(
-                atPath: "\(programs)/\(name)",
-                withDestinationPath: try Tools.mariaDB(name)
-            )
-        }
+        let programs = try programs(directory)
         try directory.write(MariaDBServer.user.name, to: "mariadb.user")
         try directory.write("\(MariaDBServer.user.password)\n", to: "mariadb.password")
         let agent = Server(
@@ -55,19 +49,42 @@ final class CommandRig: Sendable {
         await database.server.kill()
     }
 
-    /// The objects: functions and tasks of the sample as they are, and some of the same that go wrong.
-    private static func objects(_ directory: TestDirectory) throws -> String {
-        let base = Deployment.objects(
+    /// A directory with MariaDB's programs, as the agent's image has it.
+    static func programs(_ directory: TestDirectory) throws -> String {
+        let programs = try directory.makeDirectory("programs")
+        for name in ["mariadb-dump", "mariadb"] {
+            try FileManager.default.createSymbolicLink(
+                atPath: "\(programs)/\(name)",
+                withDestinationPath: try Tools.mariaDB(name)
+            )
+        }
+        return programs
+    }
+
+    /// Repository, target and configuration.
+    static func base(_ directory: TestDirectory) -> String {
+        Deployment.objects(
             backend: "    local:\n      mountPath: \(directory.appending("repository"))",
             configuration: "  task: {name: mysql-backup, params: [{name: database, value: shop}]}\n"
                 + "  retryConfig: {maxRetry: 0}\n"
         ).replacingOccurrences(of: "type: mongodb", with: "type: mysql")
+    }
+
+    /// The functions and tasks of `manifests/samples/mysql.yaml`, as they are.
+    static func sample() throws -> [String] {
         let file = "\(Tools.packageRoot)/manifests/samples/mysql.yaml"
         let sample = try String(contentsOfFile: file, encoding: .utf8).components(separatedBy: "\n---\n").filter {
             $0.contains("\nkind: Function\n") || $0.contains("\nkind: Task\n")
         }
-        guard sample.count == 4, let dump = sample.first(where: { $0.contains("name: mysql-dump") }) else {
-            throw TestSupportError("\(file) has not two functions and two tasks")
+        guard sample.count == 4 else { throw TestSupportError("\(file) has not two functions and two tasks") }
+        return sample
+    }
+
+    /// The objects: functions and tasks of the sample as they are, and some of the same that go wrong.
+    private static func objects(_ directory: TestDirectory) throws -> String {
+        let (base, sample) = (base(directory), try sample())
+        guard let dump = sample.first(where: { $0.contains("name: mysql-dump") }) else {
+            throw TestSupportError("the sample has no function mysql-dump")
         }
         func bad(_ name: String, _ command: String) -> [String] {
             let function = dump.replacingOccurrences(of: "name: mysql-dump", with: "name: \(name)-dump")

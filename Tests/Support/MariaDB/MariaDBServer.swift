@@ -23,12 +23,15 @@ public final class MariaDBServer: Sendable {
     public static func start(in directory: TestDirectory) async throws -> MariaDBServer {
         let data = directory.appending("mariadb")
         let account = NSUserName()
+        // Two that share one remove each other's temporary tables.
+        let temporary = ["TMPDIR": try directory.makeDirectory("mariadb-tmp")]
         try await Command(
             Tools.mariaDB("mariadb-install-db"),
             [
                 "--no-defaults", "--datadir=\(data)", "--auth-root-authentication-method=normal", "--skip-test-db",
                 "--user=\(account)",
-            ]
+            ],
+            environment: temporary
         ).run()
         let port = try Ports.free()
         let socket = directory.appending("mariadb.sock")
@@ -41,6 +44,7 @@ public final class MariaDBServer: Sendable {
                 "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M", "--innodb-flush-log-at-trx-commit=0",
                 "--character-set-server=utf8mb4", "--max-allowed-packet=64M",
             ],
+            environment: temporary,
             logPath: directory.appending("mariadb.log")
         )
         let result = MariaDBServer(port: port, server: server, socket: socket)
