@@ -1,4 +1,5 @@
 import BackupModel
+import Glibc
 
 /// Everything that a command engine can fail with: a stable code and one sentence each.
 enum CommandFailure {
@@ -23,6 +24,15 @@ enum CommandFailure {
     /// The system doesn't let us run it.
     static func notStarted(_ program: String, _ reason: String) -> JobFailure {
         JobFailure(code: "programFailed", message: "can't start \(program): \(reason)", isRetryable: true)
+    }
+
+    /// A pipe to or from it fails, which pipes don't do by themselves.
+    static func brokenPipe(_ program: String, _ what: String) -> JobFailure {
+        JobFailure(
+            code: "programFailed",
+            message: "the \(what) of \(program) failed: \(String(cString: strerror(errno)))",
+            isRetryable: true
+        )
     }
 
     static func ended(_ program: String, _ ending: ProgramEnding, said: String) -> JobFailure {

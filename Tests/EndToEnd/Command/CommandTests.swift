@@ -20,6 +20,20 @@ struct CommandTests {
             let listed = try await rig.deployment.json("snapshots")[0]
             #expect(listed["guarantee"].string == "node", "\(listed)")
 
+            // With nothing else alive.
+            let bare = try await rig.deployment.remora(
+                "repo",
+                "dump",
+                "latest",
+                "dump.sql",
+                "--repository",
+                rig.directory.appending("repository/demo/shop/standalone"),
+                environment: ["REMORA_PASSWORD": Deployment.repositoryPassword, "REMORA_COORDINATOR": nil]
+            )
+            let isWhole =
+                bare.bytes.count == listed["bytes"].number.map { Int($0) } && bare.text.contains("-- Dump completed on")
+            #expect(bare.status.succeeded && isWhole, "\(bare.errorText)")
+
             // What has not changed is known, though the dump ends with another time.
             let again = try await rig.deployment.remora("backup", "shop", "--wait")
             try #require(again.status.succeeded, "\(again.text)\(again.errorText)")

@@ -243,6 +243,21 @@ struct CommandRestoreTests {
             let other = try await failure(rig, rig.load(backup.id) { $0.file = "all.sql" })
             #expect(other.message.contains("it restores the file 'all.sql', and the backup's is 'dump.sql'"))
             #expect(!FileManager.default.fileExists(atPath: ran))
+            // And the other way round: MongoDB's engine takes it for no dump.
+            let id = try #require(backup.output.files[1].content.first)
+            let repository = try await Repository.open(
+                at: DirectoryStore(path: rig.directory.appending("repository")),
+                password: RepositoryPassword(trimming: BackupRig.passwordText)
+            )
+            try await repository.loadIndex()
+            let record = try await repository.blob(id, .data)
+            let foreign = #expect(throws: JobFailure.self) {
+                _ = try SnapshotFacts(manifest: record, path: "remora.json")
+            }
+            #expect(
+                foreign?.message
+                    == "can't restore: the snapshot is not a mongodump directory: remora.json says that it is one of mysql"
+            )
         }
     }
 }

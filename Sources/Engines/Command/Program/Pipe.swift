@@ -80,10 +80,7 @@ actor PipeReader {
             if count > 0 { return part }
             if count == 0 { return nil }
             guard errno == EINTR || errno == EAGAIN else {
-                throw CommandFailure.notStarted(
-                    program,
-                    "its output can't be read: \(String(cString: strerror(errno)))"
-                )
+                throw CommandFailure.brokenPipe(program, "output")
             }
         }
     }
@@ -122,10 +119,7 @@ actor PipeWriter {
             }
             if count > 0 { done += count }
             guard count > 0 || errno == EAGAIN || errno == EINTR else {
-                throw CommandFailure.notStarted(
-                    program,
-                    "its input can't be written: \(String(cString: strerror(errno)))"
-                )
+                throw CommandFailure.brokenPipe(program, "input")
             }
         }
         return true

@@ -36,9 +36,14 @@ extension SnapshotFacts {
     ///
     /// - Throws: `RestoreFailure` when it can't be read, or a newer Remora wrote it.
     init(manifest text: [UInt8], path: String) throws {
+        struct Head: Decodable { var engine: String }
         let manifest: MongoDBManifest
         do {
+            let engine = try JSONDecoder().decode(Head.self, from: Data(text)).engine
+            guard engine == "mongodb" else { throw RestoreFailure.notADump("\(path) says that it is one of \(engine)") }
             manifest = try JSONDecoder().decode(MongoDBManifest.self, from: Data(text))
+        } catch let failure as JobFailure {
+            throw failure
         } catch {
             throw RestoreFailure.damagedSnapshot("\(path) is not the manifest of a MongoDB dump: \(error)")
         }
