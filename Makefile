@@ -8,13 +8,16 @@ demo: deps release
 # Every test: module by module, then whole flows on real servers one after the other.
 test: deps lint check-manifests build unit simulate end-to-end
 
-# One module at a time, and sharded clusters one after the other: side by side their servers would starve each other
-# on a small machine.
+# One module at a time, coordinators on the API server by themselves, and sharded clusters one after the other: side by
+# side they would starve each other on a small machine.
 modules := BSON HTTPClient Kubernetes FakeAPIServer ObjectStorage Repository BackupModel Injector Coordinator Agent RemoraCLI \
 	Support Engines
+replicas := ^CoordinatorTests\.Cluster
 clusters := ^(EnginesTests\.Cluster|SupportTests\.(Bank|CrossShard|Sharded))
 unit:
-	@set -e; for module in $(modules); do swift test --skip-build --filter "^$${module}Tests\." --skip '$(clusters)'; done
+	@set -e; for module in $(modules); do \
+		swift test --skip-build --filter "^$${module}Tests\." --skip '$(replicas)|$(clusters)'; done
+	swift test --skip-build --filter '$(replicas)'
 	swift test --skip-build --filter '$(clusters)' --no-parallel
 
 # The control plane against crashes, partitions, late and lost messages, in virtual time. SEED=n replays one seed,

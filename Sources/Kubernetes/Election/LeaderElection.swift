@@ -237,6 +237,9 @@ public final class LeaderElection: Sendable {
         lease["spec"] = spec
     }
 
+    /// How long each of the two calls may take by which a lease is given back.
+    private static let releaseLimit = Duration.seconds(2)
+
     /// Gives the lease back, if it is still ours.
     private func release() async {
         state.withLock { $0.renewed = nil }
@@ -244,14 +247,14 @@ public final class LeaderElection: Sendable {
             var lease = try await client.get(.leases, name: name, namespace: namespace) { call in
                 call.retry = .never
                 call.isUrgent = true
-                call.timeout = timing.retryPeriod
+                call.timeout = Self.releaseLimit
             }
             guard LeaseRecord(lease).holder == identity else { return }
             write(holder: "", duration: .seconds(1), into: &lease)
             let released = try await client.update(lease, of: .leases, subresource: nil, fieldManager: nil) { call in
                 call.retry = .never
                 call.isUrgent = true
-                call.timeout = timing.retryPeriod
+                call.timeout = Self.releaseLimit
             }
             let now = time.elapsed()
             state.withLock { $0.observation.see(LeaseRecord(released), now: now) }

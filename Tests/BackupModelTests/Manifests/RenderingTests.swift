@@ -49,6 +49,12 @@ struct RenderingTests {
         }
         let labels = deployment.split(separator: "\"app.kubernetes.io\\/version\":").dropFirst()
         #expect(labels.count == 2 && labels.allSatisfy { $0.hasPrefix("\"\(RemoraVersion.current)\"") })
+        let definitions = try Kustomization("crds").objects
+        #expect(definitions.count == 9)
+        for definition in definitions {
+            let labels = (definition["metadata"] as? [String: Any])?["labels"] as? [String: Any]
+            #expect(labels?["app.kubernetes.io/version"] as? String == RemoraVersion.current)
+        }
     }
 
     @Test(

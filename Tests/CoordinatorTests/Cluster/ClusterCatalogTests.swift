@@ -129,7 +129,7 @@ import Testing
         }
     }
 
-    @Test("one of ours of the same name counts for more, and one of a kind that nobody knows is no target")
+    @Test("one of ours of the same name counts for more, and one of a kind that nobody knows needs a task")
     func precedence() async throws {
         try await KubernetesHarness.run { harness in
             try await harness.fake.apply(yaml: Self.definition)
@@ -137,9 +137,10 @@ import Testing
             try await harness.fake.apply(yaml: Self.binding.replacing("kubedb.com/mongodb", with: "kubedb.com/druid"))
             try await harness.fake.apply(yaml: Self.configuration)
             try await harness.lead { _ in
-                try await harness.fake.waitUntil("it is no target") { _ in
-                    harness.condition("backupconfigurations", "users", "TargetFound")?["reason"] == "TargetNotFound"
-                        ? true : nil
+                try await harness.fake.waitUntil("it is told what is missing") { _ in
+                    let ready = harness.condition("backupconfigurations", "users", "Ready")
+                    return ready?["reason"] == "InvalidTask"
+                        && ready?["message"]?.string?.contains("nothing is built in for druid") == true ? true : nil
                 }
                 try await harness.fake.apply(
                     yaml: """
