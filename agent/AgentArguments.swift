@@ -40,6 +40,8 @@ struct AgentArguments: ParsableCommand {
     @Option(name: .customLong(AgentSetting.programsDir.flag), help: help(.programsDir)) var programsDir: String?
     @Option(name: .customLong(AgentSetting.usernameFile.flag), help: help(.usernameFile)) var usernameFile: String?
     @Option(name: .customLong(AgentSetting.passwordFile.flag), help: help(.passwordFile)) var passwordFile: String?
+    @Option(name: .customLong(AgentSetting.credentialsURIFile.flag), help: help(.credentialsURIFile))
+    var credentialsURIFile: String?
     @Option(name: .customLong(AgentSetting.authSource.flag), help: help(.authSource)) var authSource: String?
     @Option(name: .customLong(AgentSetting.authMechanism.flag), help: help(.authMechanism)) var authMechanism: String?
     @Option(name: .customLong(AgentSetting.tlsCAFile.flag), help: help(.tlsCAFile)) var tlsCAFile: String?
@@ -65,7 +67,7 @@ struct AgentArguments: ParsableCommand {
             .coordinator: coordinator, .caFile: caFile, .enrolmentTokenFile: enrolmentTokenFile, .stateDir: stateDir,
             .namespace: namespace, .pod: pod, .podUID: podUID, .node: node, .cluster: cluster, .engine: engine,
             .mongodbURI: mongodbURI, .endpoint: endpoint, .programsDir: programsDir, .usernameFile: usernameFile,
-            .passwordFile: passwordFile,
+            .passwordFile: passwordFile, .credentialsURIFile: credentialsURIFile,
             .authSource: authSource, .authMechanism: authMechanism, .tlsCAFile: tlsCAFile,
             .tlsCertificateKeyFile: tlsCertificateKeyFile, .tlsAllowInvalidHostnames: tlsAllowInvalidHostnames,
             .logLevel: logLevel,

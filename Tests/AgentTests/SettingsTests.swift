@@ -124,6 +124,25 @@ struct SettingsTests {
         #expect(refusal([.tlsAllowInvalidHostnames: "perhaps"]).contains("write true or false"))
     }
 
+    @Test("a connection string in a file says who logs in, and nothing else does then")
+    func credentialsURI() throws {
+        let files = [
+            "/uri": "mongodb://u:p%40ss@elsewhere/?authSource=users\n", "/bad": "mongodb://hidden", "/name": "n",
+        ]
+        let settings = try settings(Self.enough.merging([.credentialsURIFile: "/uri"]) { $1 }, files: files)
+        #expect(settings.mongoDB.username == "u" && settings.mongoDB.password?.value == "p@ss")
+        #expect(settings.mongoDB.authSource == "users" && settings.mongoDB.credentialsURIFile == "/uri")
+        #expect(settings.mongoDB.uri == "mongodb://127.0.0.1:27017")
+        #expect(settings.secrets == ["p@ss"])
+        let bad = refusal([.credentialsURIFile: "/bad"], files: files)
+        #expect(bad.hasPrefix("the file /bad of --credentials-uri-file can't be used") && !bad.contains("hidden"))
+        #expect(
+            refusal([.credentialsURIFile: "/uri", .usernameFile: "/name"], files: files)
+                == "--credentials-uri-file names the user already: remove REMORA_USERNAME_FILE"
+        )
+        #expect(refusal([.credentialsURIFile: "/gone"]) == "the file /gone of --credentials-uri-file is not there")
+    }
+
     @Test("a look at the database alone needs no coordinator")
     func check() throws {
         let settings = try AgentSettings(flags: [:], environment: [:], version: "1", needsCoordinator: false)

@@ -78,6 +78,25 @@ struct RealPodTests {
         #expect(agent?["terminationMessagePolicy"] == "FallbackToLogsOnError")
     }
 
+    @Test("a Secret that holds a connection string: that entry alone, and no name or password")
+    func connectionString() throws {
+        let annotations = [
+            "remora.dev/credentials-secret": "orders-uri", "remora.dev/credentials-keys": "uri=connectionString",
+        ]
+        let decision = Pods.injector.decide(try Pods.pod(Pods.official, annotations), in: Pods.shop)
+        let agent = try #require(Pods.agent(in: decision.pod))
+        #expect(
+            Pods.volume("remora-agent-credentials", in: decision.pod)?[path: "secret", "items"]
+                == [["key": "connectionString", "path": "uri"]]
+        )
+        #expect(Pods.environment(agent)["REMORA_CREDENTIALS_URI_FILE"] == "/run/remora/credentials/uri")
+        #expect(Pods.environment(agent)["REMORA_USERNAME_FILE"] == nil)
+        for wrong in ["uri=a,username=b", "uri=", "url=a"] {
+            let pod = try Pods.pod(Pods.official, annotations.merging(["remora.dev/credentials-keys": wrong]) { $1 })
+            #expect(Pods.injector.decide(pod, in: Pods.shop).outcome == .refused)
+        }
+    }
+
     @Test("Bitnami's pod: the right container of two, its data read-only as its user, credentials as files")
     func bitnami() throws {
         let pod = try Pods.injected(try Pods.pod(Pods.bitnami))

@@ -17,6 +17,7 @@ public enum AgentSetting: String, Sendable, CaseIterable {
     case programsDir = "programs-dir"
     case usernameFile = "username-file"
     case passwordFile = "password-file"
+    case credentialsURIFile = "credentials-uri-file"
     case username
     case password
     case authSource = "auth-source"
@@ -62,7 +63,8 @@ public enum AgentSetting: String, Sendable, CaseIterable {
     /// Whether it means something for MongoDB only.
     var isForMongoDB: Bool {
         switch self {
-        case .mongodbURI, .authSource, .authMechanism, .tlsCAFile, .tlsCertificateKeyFile, .tlsAllowInvalidHostnames:
+        case .mongodbURI, .credentialsURIFile, .authSource, .authMechanism, .tlsCAFile, .tlsCertificateKeyFile,
+            .tlsAllowInvalidHostnames:
             true
         default: false
         }
@@ -86,6 +88,7 @@ public enum AgentSetting: String, Sendable, CaseIterable {
         case .programsDir: "Directory with the only programs that Function objects may have run."
         case .usernameFile: "File with the database user's name."
         case .passwordFile: "File with the database user's password."
+        case .credentialsURIFile: "File with a connection string whose user and password are used, and not its hosts."
         case .username: "The database user's name."
         case .password: "The database user's password."
         case .authSource: "Database that knows the user (admin)."

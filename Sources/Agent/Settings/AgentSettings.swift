@@ -133,6 +133,25 @@ public struct AgentSettings: Sendable {
         )
         mongoDB.usernameFile = source[.usernameFile]
         mongoDB.passwordFile = source[.passwordFile]
+        mongoDB.credentialsURIFile = source[.credentialsURIFile]
+        if let text = try source.text(of: .credentialsURIFile) {
+            if let other = [AgentSetting.usernameFile, .passwordFile, .username, .password].first(where: source.isGiven)
+            {
+                throw AgentError(
+                    .invalidConfiguration,
+                    "--\(AgentSetting.credentialsURIFile.flag) names the user already: remove \(other.environmentVariable)"
+                )
+            }
+            do throws(MongoError) {
+                mongoDB.take(try CredentialURI(text))
+            } catch {
+                throw AgentError(
+                    .invalidConfiguration,
+                    "the file \(source[.credentialsURIFile] ?? "") of --\(AgentSetting.credentialsURIFile.flag) can't be "
+                        + "used: \(error.message)"
+                )
+            }
+        }
         if let host = source[.tlsAllowInvalidHostnames], host != "true", host != "false" {
             throw AgentError(.invalidConfiguration, "--tls-allow-invalid-hostnames is \"\(host)\": write true or false")
         }
@@ -202,7 +221,12 @@ private struct Source {
 
     /// A value from its file, else from the environment; trailing white space, as editors leave it, is not part of it.
     func fileOrValue(_ file: AgentSetting, _ value: AgentSetting) throws -> String? {
-        guard let path = self[file] else { return self[value] }
+        try text(of: file) ?? self[value]
+    }
+
+    /// What stands in a setting's file; nil when none is named.
+    func text(of file: AgentSetting) throws -> String? {
+        guard let path = self[file] else { return nil }
         guard let text = try readFile(path) else {
             throw AgentError(.invalidConfiguration, "the file \(path) of --\(file.flag) is not there")
         }

@@ -78,6 +78,7 @@ public final class MongoDBEngine: Sendable {
         anonymous.password = nil
         anonymous.usernameFile = nil
         anonymous.passwordFile = nil
+        anonymous.credentialsURIFile = nil
         anonymous.authMechanism = nil
         anonymous.authSource = nil
         anonymous.uri = ConnectionString.withoutCredentials(configuration.uri)

@@ -39,7 +39,7 @@ public enum Annotation: String, Sendable, CaseIterable {
         case .dataMount: "`none`, `ro` or `rw`"
         case .dataVolume: "name of a volume of the pod"
         case .credentialsSecret, .tlsSecret: "name of a Secret in the pod's namespace"
-        case .credentialsKeys: "`username=ENTRY,password=ENTRY`"
+        case .credentialsKeys: "`username=ENTRY,password=ENTRY`, or for MongoDB `uri=ENTRY`"
         case .tlsMode: "`disable`, `require`, `verify-ca` or `verify-full`"
         case .tlsCertificateKey: "name of an entry of the TLS Secret"
         case .runAs: "`UID` or `UID:GID`, from 1 to 2147483647; `0` where the installation allows root"
@@ -90,7 +90,8 @@ public enum Annotation: String, Sendable, CaseIterable {
         case .dataMount: "Whether the agent sees the database's files. Logical backups don't need them."
         case .dataVolume: "Which volume holds them. Its mount in the database's container is copied, path for path."
         case .credentialsSecret: "The database user. Mounted as files, so that a changed password needs no restart."
-        case .credentialsKeys: "Which entries of that Secret hold name and password."
+        case .credentialsKeys:
+            "Which entries of that Secret hold name and password, or a connection string with both; its hosts are not used."
         case .tlsSecret: "`ca.crt` of the authority that signed the database's certificate."
         case .tlsMode:
             "How far MongoDB's certificate is checked: not at all (`require`), its authority (`verify-ca`), its name too (`verify-full`). Other databases' programs are told by their Function's options; the Secret is at `/run/remora/tls`."

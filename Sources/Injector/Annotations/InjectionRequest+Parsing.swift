@@ -123,14 +123,18 @@ private struct AnnotationReader {
             var entries: [String: String] = [:]
             for part in text.split(separator: ",", omittingEmptySubsequences: false) {
                 let sides = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-                guard sides.count == 2, ["username", "password"].contains(sides[0]), entries[sides[0]] == nil,
+                guard sides.count == 2, ["username", "password", "uri"].contains(sides[0]), entries[sides[0]] == nil,
                     InjectionRequest.reasonAgainstEntry(sides[1]) == nil
                 else {
-                    refuse(.credentialsKeys, "is '\(text)'; it looks like username=ENTRY,password=ENTRY")
+                    refuse(.credentialsKeys, "is '\(text)'; it looks like username=ENTRY,password=ENTRY or uri=ENTRY")
                     return nil
                 }
                 entries[sides[0]] = sides[1]
             }
+            if entries["uri"] != nil, entries.count > 1 {
+                refuse(.credentialsKeys, "is '\(text)'; uri=ENTRY stands alone, since it holds name and password")
+            }
+            result.uriKey = entries["uri"]
             result.usernameKey = entries["username"] ?? result.usernameKey
             result.passwordKey = entries["password"] ?? result.passwordKey
         }

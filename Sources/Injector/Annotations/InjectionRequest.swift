@@ -30,11 +30,12 @@ struct InjectionRequest: Sendable, Hashable {
         case debug
     }
 
-    /// A Secret and the entries with name and password.
+    /// A Secret and the entries with name and password, or the one with a connection string that holds both.
     struct Credentials: Sendable, Hashable {
         var secret: String
         var usernameKey = "username"
         var passwordKey = "password"
+        var uriKey: String?
     }
 
     /// User and group of a process.

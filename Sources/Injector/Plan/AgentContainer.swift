@@ -55,7 +55,16 @@ enum AgentContainer {
             plain("LOG_LEVEL", request.logLevel.rawValue),
         ]
         if settings.authorityConfigMap != nil { variables.append(plain("CA_FILE", AgentPlaces.authority)) }
-        if request.credentials != nil {
+        if request.credentials?.uriKey != nil {
+            guard isMongoDB else {
+                throw InjectionError(
+                    .annotation,
+                    "\(Annotation.credentialsKeys.name): uri=ENTRY is for MongoDB; name the entries of \(parts.database.preset.engine) "
+                        + "by username=ENTRY,password=ENTRY"
+                )
+            }
+            variables.append(plain("CREDENTIALS_URI_FILE", "\(AgentPlaces.credentials)/uri"))
+        } else if request.credentials != nil {
             variables.append(plain("USERNAME_FILE", "\(AgentPlaces.credentials)/username"))
             variables.append(plain("PASSWORD_FILE", "\(AgentPlaces.credentials)/password"))
         }

@@ -15,10 +15,7 @@ enum AgentVolumes {
                     AgentPlaces.credentialsVolume,
                     credentials.secret,
                     mode,
-                    items: [
-                        ["key": .string(credentials.usernameKey), "path": "username"],
-                        ["key": .string(credentials.passwordKey), "path": "password"],
-                    ]
+                    items: items(credentials)
                 )
             )
         }
@@ -29,6 +26,14 @@ enum AgentVolumes {
         volumes.append(["name": .string(AgentPlaces.stateVolume), "emptyDir": [:]])
         volumes.append(["name": .string(AgentPlaces.temporaryVolume), "emptyDir": ["sizeLimit": "256Mi"]])
         return volumes
+    }
+
+    private static func items(_ credentials: InjectionRequest.Credentials) -> [JSONTree] {
+        if let key = credentials.uriKey { return [["key": .string(key), "path": "uri"]] }
+        return [
+            ["key": .string(credentials.usernameKey), "path": "username"],
+            ["key": .string(credentials.passwordKey), "path": "password"],
+        ]
     }
 
     private static func identity(_ settings: InjectorSettings) -> JSONTree {

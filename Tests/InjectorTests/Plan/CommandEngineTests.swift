@@ -36,6 +36,11 @@ struct CommandEngineTests {
     )
     func byLook(container: String, endpoint: String) throws {
         let decision = try decide(container, ["remora.dev/credentials-secret": "db"])
+        let string = try decide(
+            container,
+            ["remora.dev/credentials-secret": "db", "remora.dev/credentials-keys": "uri=dsn"]
+        )
+        #expect(string.error?.message.contains("uri=ENTRY is for MongoDB") == true)
         #expect(decision.outcome == .injected, "\(decision.error?.message ?? "")")
         let variables = variables(decision)
         #expect(variables["REMORA_ENGINE"] == "mysql" && variables["REMORA_ENDPOINT"] == endpoint)

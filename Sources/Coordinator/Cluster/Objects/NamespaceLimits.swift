@@ -61,11 +61,8 @@ final class NamespaceLimits: Sendable {
 
     /// A replica that has just started has been asked about no pod yet.
     private func findNamespaces() async {
-        let options = ListOptions(
-            labelSelector: "\(ClusterNames.injected)=true",
-            isMetadataOnly: true,
-            isFromCache: true
-        )
+        // Page by page, which an answer from the API server's memory isn't: there may be ten thousands.
+        let options = ListOptions(labelSelector: "\(ClusterNames.injected)=true", isMetadataOnly: true)
         do {
             let namespaces = Set(try await client.list(.pods, options: options).items.map(\.namespace))
             state.withLock { $0.wanted.formUnion(namespaces) }

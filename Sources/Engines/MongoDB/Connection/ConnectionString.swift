@@ -64,7 +64,8 @@ struct ConnectionString: Sendable, Hashable {
         return [written, Self.decode(written)]
     }
 
-    private static func decode(_ text: String) -> String {
+    /// Without percent signs, which stand for bytes.
+    static func decode(_ text: String) -> String {
         var result: [UInt8] = []
         var rest = Array(text.utf8)[...]
         while let byte = rest.popFirst() {

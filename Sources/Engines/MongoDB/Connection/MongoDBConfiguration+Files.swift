@@ -7,6 +7,17 @@ extension MongoDBConfiguration {
         var current = self
         if let name = CredentialFile.text(usernameFile) { current.username = name }
         if let password = CredentialFile.text(passwordFile) { current.password = Secret(password) }
+        if let text = CredentialFile.text(credentialsURIFile), let user = try? CredentialURI(text) {
+            current.take(user)
+        }
         return current
+    }
+
+    /// Logs in as the connection string says; what was said otherwise of database and mechanism counts for more.
+    public mutating func take(_ user: CredentialURI) {
+        username = user.username
+        password = user.password
+        authSource = authSource ?? user.authSource
+        authMechanism = authMechanism ?? user.authMechanism
     }
 }

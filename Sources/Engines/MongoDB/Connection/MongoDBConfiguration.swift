@@ -56,6 +56,8 @@ public struct MongoDBConfiguration: Sendable, Hashable {
     public var usernameFile: String?
     /// File with the password, likewise.
     public var passwordFile: String?
+    /// File with a connection string whose user counts, likewise; its hosts don't.
+    public var credentialsURIFile: String?
     /// Database that knows the user; `admin` unless said otherwise.
     public var authSource: String?
     /// `SCRAM-SHA-1`, `SCRAM-SHA-256` or `MONGODB-X509`; nil lets client and server agree.
