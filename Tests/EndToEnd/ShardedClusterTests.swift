@@ -84,7 +84,8 @@ extension ShardedClusterTests {
         try await sharded.cluster.waitUntilInSync()
         let differences = try await withoutBank(sharded.cluster).differences(from: truth)
         #expect(differences.isEmpty, "\(backup): \(differences)")
-        #expect(try await BankWorkload.contradictions(in: sharded.cluster) == [], "\(backup)")
+        let contradictions = try await BankWorkload.contradictions(in: sharded.cluster)
+        #expect(contradictions == [], "\(backup)")
         #expect(try await sharded.cluster.balancerStatus().mode == "full")
     }
 }
@@ -111,7 +112,10 @@ extension ShardedClusterTests {
                 from: truth.withoutRemoraUser().withShardsSwapped()
             )
             #expect(differences.isEmpty, "\(differences)")
-            #expect(try await BankWorkload.contradictions(in: other.cluster) == [])
+            // Each counter is written behind that of the shard before it, and the shards are the other way round here.
+            let shards = Array(other.cluster.shardNames.reversed())
+            let contradictions = try await BankWorkload.contradictions(in: other.cluster, shards: shards)
+            #expect(contradictions == [])
             #expect(try await other.cluster.balancerStatus().mode == "full")
         }
     }

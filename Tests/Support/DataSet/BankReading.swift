@@ -93,12 +93,14 @@ public struct BankReading: Sendable {
 extension BankWorkload {
     /// Looks whether what a cluster holds, and nobody writes to, was ever true at one moment.
     ///
-    /// - Parameter cluster: the live one after `stop`, or a restored one.
+    /// - Parameters:
+    ///   - cluster: the live one after `stop`, or a restored one.
+    ///   - shards: those with the data of the shards that were written to, in the order of their names; nil: its own.
     /// - Returns: a sentence for everything that can't have been; empty when all is well.
     /// - Throws: `MongoError`.
-    public static func contradictions(in cluster: ShardedCluster) async throws -> [String] {
+    public static func contradictions(in cluster: ShardedCluster, shards: [String]? = nil) async throws -> [String] {
         var parts: [BankReading] = []
-        for name in cluster.shardNames { parts.append(try await .read(name, of: cluster)) }
+        for name in shards ?? cluster.shardNames { parts.append(try await .read(name, of: cluster)) }
         return BankReading.contradictions(in: parts)
     }
 }
