@@ -22,7 +22,7 @@ final class ClusterRig: Sendable {
     let coordinators: [Server]
     let agents: [Server]
 
-    private static let system = "remora-system"
+    private static let system = FakeAPIServer.coordinatorNamespace
 
     private init(
         _ fake: FakeAPIServer,
@@ -57,7 +57,7 @@ final class ClusterRig: Sendable {
         var coordinators: [Server] = []
         for index in 0..<2 {
             coordinators.append(
-                try await coordinator(fake, directory, binaries, index, listen: listen, webhook: webhook)
+                try await fake.makeCoordinator(index, in: directory, listen: listen, webhook: webhook)
             )
         }
         try await coordinators[0].launch()
@@ -116,48 +116,6 @@ final class ClusterRig: Sendable {
         ---
 
         """
-
-    private static func coordinator(
-        _ fake: FakeAPIServer,
-        _ directory: TestDirectory,
-        _ binaries: Binaries,
-        _ index: Int,
-        listen: UInt16,
-        webhook: UInt16
-    ) async throws -> Server {
-        let name = "remora-coordinator-\(index)"
-        try await fake.create([
-            "apiVersion": "v1", "kind": "Pod",
-            "metadata": [
-                "name": .string(name), "namespace": .string(system),
-                "labels": ["app.kubernetes.io/part-of": "remora.dev"],
-            ],
-            "spec": [
-                "serviceAccountName": "remora-coordinator",
-                "securityContext": ["runAsNonRoot": true, "seccompProfile": ["type": "RuntimeDefault"]],
-                "containers": [
-                    [
-                        "name": "coordinator", "image": "remora-coordinator",
-                        "securityContext": [
-                            "allowPrivilegeEscalation": false, "capabilities": ["drop": ["ALL"]],
-                        ],
-                    ]
-                ],
-            ],
-        ])
-        let token = try fake.serviceAccountToken(namespace: system, account: "remora-coordinator", pod: name)
-        try directory.write(fake.kubeconfig(token: token, namespace: system), to: "kubeconfig-\(index)")
-        return Server(
-            "coordinator \(index)",
-            program: binaries.path("remora-coordinator"),
-            arguments: [
-                "--mode", "cluster", "--kubeconfig", directory.appending("kubeconfig-\(index)"), "--namespace", system,
-                "--pod-name", name, "--listen", "127.0.0.1:\(listen)", "--webhook-listen", "127.0.0.1:\(webhook)",
-                "--agent-image", "remora-agent:test", "--state", try directory.makeDirectory("coordinator-\(index)"),
-            ],
-            logPath: directory.appending("coordinator-\(index).log")
-        )
-    }
 
     private static func agent(
         _ fake: FakeAPIServer,

@@ -4,53 +4,15 @@ import TestSupport
 
 /// Two replicas of the real coordinator, each in a pod of its own.
 struct ClusterReplicas: Sendable {
-    static let namespace = "remora-system"
+    static let namespace = FakeAPIServer.coordinatorNamespace
 
     let servers: [Server]
 
     init(_ fake: FakeAPIServer, in directory: TestDirectory) async throws {
         var servers: [Server] = []
         for index in 0..<2 {
-            let name = Self.pod(index)
-            try await fake.create([
-                "apiVersion": "v1", "kind": "Pod",
-                "metadata": [
-                    "name": .string(name), "namespace": .string(Self.namespace),
-                    "labels": ["app.kubernetes.io/part-of": "remora.dev"],
-                ],
-                "spec": [
-                    "serviceAccountName": "remora-coordinator",
-                    "securityContext": ["runAsNonRoot": true, "seccompProfile": ["type": "RuntimeDefault"]],
-                    "containers": [
-                        [
-                            "name": "coordinator", "image": "remora-coordinator",
-                            "securityContext": [
-                                "allowPrivilegeEscalation": false, "capabilities": ["drop": ["ALL"]],
-                            ],
-                        ]
-                    ],
-                ],
-            ])
-            let token = try fake.serviceAccountToken(
-                namespace: Self.namespace,
-                account: "remora-coordinator",
-                pod: name
-            )
-            try directory.write(fake.kubeconfig(token: token, namespace: Self.namespace), to: "kubeconfig-\(index)")
             servers.append(
-                Server(
-                    "coordinator \(index)",
-                    program: try Binaries.beside().path("remora-coordinator"),
-                    arguments: [
-                        "--mode", "cluster", "--kubeconfig", directory.appending("kubeconfig-\(index)"),
-                        "--namespace", Self.namespace, "--pod-name", name,
-                        "--listen", "127.0.0.1:\(try Ports.free())",
-                        "--webhook-listen", "127.0.0.1:\(try Ports.free())",
-                        "--agent-image", "remora-agent:test", "--state",
-                        try directory.makeDirectory("coordinator-\(index)"),
-                    ],
-                    logPath: directory.appending("coordinator-\(index).log")
-                )
+                try await fake.makeCoordinator(index, in: directory, listen: Ports.free(), webhook: Ports.free())
             )
         }
         self.servers = servers

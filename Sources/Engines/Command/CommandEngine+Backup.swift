@@ -12,10 +12,7 @@ extension CommandEngine {
         into writer: SnapshotWriter,
         context: any JobContext
     ) async throws -> BackupOutput {
-        guard let recipe = spec.command else { throw CommandFailure.noRecipe(name) }
-        guard recipe.stream == .backup else {
-            throw CommandFailure.configuration(recipe.function, "its stream is \(recipe.stream.rawValue)")
-        }
+        let recipe = try recipe(spec.command, for: .backup)
         guard spec.cluster == nil, spec.consistency == nil || spec.consistency == Consistency.none else {
             throw CommandFailure.unsupported(
                 "\(name) is backed up as Function \(recipe.function) does it, and no other way"

@@ -13,10 +13,7 @@ extension CommandEngine {
         from snapshot: SnapshotReader,
         context: any JobContext
     ) async throws -> RestoreResult {
-        guard let recipe = spec.command else { throw CommandFailure.noRecipe(name) }
-        guard recipe.stream == .restore else {
-            throw CommandFailure.configuration(recipe.function, "its stream is \(recipe.stream.rawValue)")
-        }
+        let recipe = try recipe(spec.command, for: .restore)
         guard spec.cluster == nil, spec.selection.isEverything else {
             throw CommandFailure.unsupported(
                 "can't restore: Function \(recipe.function) takes a backup as a whole only"

@@ -63,6 +63,15 @@ public final class CommandEngine: Sendable {
         throw CommandFailure.unsupported("\(spec.host) has no lock of ours: \(name) is not locked by Remora")
     }
 
+    /// A job's recipe, which must be one for that direction.
+    func recipe(_ command: CommandRecipe?, for stream: CommandStream) throws -> CommandRecipe {
+        guard let command else { throw CommandFailure.noRecipe(name) }
+        guard command.stream == stream else {
+            throw CommandFailure.configuration(command.function, "its stream is \(command.stream.rawValue)")
+        }
+        return command
+    }
+
     /// Everything that a job of a recipe needs.
     func makeRun(_ recipe: CommandRecipe, _ context: any JobContext) throws -> ProgramRun {
         let configuration = configuration.current()
