@@ -154,7 +154,7 @@ public final class CoordinatorService: Service {
         )
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
-                try await CoordinatorServer.run(application, on: self.configuration.listen)
+                try await HTTPService(application: application, address: self.configuration.listen).run()
                 return true
             }
             if let webhook {

@@ -86,7 +86,7 @@ public final class ClusterCoordinatorService: Service {
         )
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
-                try await CoordinatorServer.run(application, on: self.configuration.listen)
+                try await HTTPService(application: application, address: self.configuration.listen).run()
                 return true
             }
             if let webhook {

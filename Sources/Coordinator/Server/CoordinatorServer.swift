@@ -20,20 +20,6 @@ enum CoordinatorServer {
         return try tls.map { try HTTPServerBuilder.tls(http, tlsConfiguration: $0) } ?? http
     }
 
-    /// Serves until it is told to stop.
-    ///
-    /// - Throws: ``CoordinatorError``.
-    static func run(_ application: some ApplicationProtocol, on address: ListenAddress) async throws {
-        do {
-            try await application.run()
-        } catch {
-            throw CoordinatorError(
-                .unavailable,
-                "can't serve on \(address): \(error); is another coordinator running there?"
-            )
-        }
-    }
-
     /// A logger that doesn't tell of every request.
     static func quiet(_ logger: Logger) -> Logger {
         var logger = logger

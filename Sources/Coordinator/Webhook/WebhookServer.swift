@@ -81,37 +81,18 @@ public final class WebhookServer: Service {
             logger: quiet
         )
         logger.notice("admission webhook on https://\(configuration.listen)")
-        try await serve(ServiceGroup(configuration: .init(services: [application], logger: quiet)))
-    }
-
-    private func serve(_ group: ServiceGroup) async throws {
-        // Detached, because a task of ours would hear of the end at once, and the server would close with it.
-        let serving = Task.detached { try await group.run() }
+        let service = HTTPService(
+            application: application,
+            address: configuration.listen,
+            purpose: "the webhook ",
+            lingering: configuration.lingering
+        ) {
+            self.isEnding.withLock { $0 = true }
+        }
         try await withThrowingTaskGroup(of: Bool.self) { tasks in
             tasks.addTask {
-                try await withTaskCancellationHandler {
-                    do {
-                        try await serving.value
-                    } catch {
-                        throw CoordinatorError(
-                            .unavailable,
-                            "can't serve the webhook on \(self.configuration.listen): \(error); is another coordinator "
-                                + "running there?"
-                        )
-                    }
-                } onCancel: {
-                    serving.cancel()
-                }
+                try await service.run()
                 return true
-            }
-            tasks.addTask {
-                // Thrown when everything is cancelled, which ends the server anyway.
-                try? await gracefulShutdown()
-                self.isEnding.withLock { $0 = true }
-                // Cancelled means: at once.
-                try? await Task.sleep(for: self.configuration.lingering)
-                await group.triggerGracefulShutdown()
-                return false
             }
             tasks.addTask {
                 await self.watch()

@@ -8,6 +8,14 @@ import Testing
 
 @testable import Coordinator
 
+extension ListenAddress {
+    /// Whether somebody answers there, asked over a connection of its own.
+    func isAnswering() async -> Bool {
+        // No answer is one, too.
+        (try? await HTTPClient().send(HTTPRequest(url: "http://\(self)/")).status) == 200
+    }
+}
+
 /// A coordinator in this process, serving on loopback from a directory of its own.
 struct RunningCoordinator: Sendable {
     let url: String
@@ -94,6 +102,11 @@ struct RunningCoordinator: Sendable {
             }
             return try #require(value)
         }
+    }
+
+    /// When the only agent was last heard of.
+    func lastSeen() async throws -> Timestamp? {
+        try await get(StatusView.self, UserAPI.statusPath).targets.first?.agents.first?.lastSeen
     }
 
     func token(_ name: String) throws -> String {

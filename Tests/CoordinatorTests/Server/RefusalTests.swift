@@ -77,12 +77,10 @@ import Testing
                 var agent = ScriptedAgent(coordinator)
                 try await agent.register()
                 let revision = try await agent.checkin().revision
+                let before = try await coordinator.lastSeen()
                 let waiting = agent
                 let poll = Task { try await waiting.checkin(ack: revision, wait: 60) }
-                try await eventually("the poll waits") {
-                    let status = try await coordinator.get(StatusView.self, UserAPI.statusPath)
-                    return status.targets.first?.agents.first?.connected == true
-                }
+                try await eventually("the poll has begun") { try await coordinator.lastSeen() != before }
                 return poll
             }
             #expect(try await poll.value.reconnectAfterMs != nil)
@@ -96,19 +94,17 @@ import Testing
                 var agent = ScriptedAgent(coordinator)
                 try await agent.register()
                 let revision = try await agent.checkin().revision
-                let seen = { @Sendable () async throws -> Timestamp? in
-                    try await coordinator.get(StatusView.self, UserAPI.statusPath).targets.first?.agents.first?.lastSeen
-                }
-                let before = try await seen()
+                let before = try await coordinator.lastSeen()
                 let first = agent
                 let poll = Task { try await first.checkin(ack: revision, wait: 60) }
-                try await eventually("the poll has begun") { try await seen() != before }
+                try await eventually("the poll has begun") { try await coordinator.lastSeen() != before }
                 agent.incarnation = "i2"
                 let second = agent
                 #expect(try refusal(try await second.tryRegister()) == "409 incarnationConflict")
                 poll.cancel()
                 _ = try? await poll.value  // it was cut off, as a killed process would be
-                try await eventually("the second process is let in", within: .seconds(10)) {
+                // Sooner than by the end of the poll, or by what it writes while it waits.
+                try await eventually("the second process is let in", within: .seconds(20)) {
                     try await second.tryRegister().status == 200
                 }
             }
@@ -143,7 +139,8 @@ import Testing
                 }
                 agent.incarnation = "i2"
                 let next = agent
-                try await eventually("all polls have ended", within: .seconds(10)) {
+                // Sooner than by their time, or by what they write while they wait.
+                try await eventually("all polls have ended", within: .seconds(20)) {
                     try await next.tryRegister().status == 200
                 }
             }

@@ -72,7 +72,7 @@ struct CommandFailureTests {
             }
             #expect(failure.code == "programTimedOut" && failure.message.contains("(timeOut, 1 s): working"))
             #expect(try !rig.isRunning(pidFile: "parent.pid"))
-            try await eventually("the child is gone", within: .seconds(2)) { try !rig.isRunning(pidFile: "child.pid") }
+            try await eventually("the child is gone", within: .seconds(10)) { try !rig.isRunning(pidFile: "child.pid") }
         }
     }
 
@@ -96,7 +96,7 @@ struct CommandFailureTests {
             job.cancel()
             await #expect(throws: CancellationError.self) { _ = try await job.value }
             #expect(try !rig.isRunning(pidFile: "parent.pid"))
-            try await eventually("the child is gone", within: .seconds(2)) { try !rig.isRunning(pidFile: "child.pid") }
+            try await eventually("the child is gone", within: .seconds(10)) { try !rig.isRunning(pidFile: "child.pid") }
         }
     }
 
