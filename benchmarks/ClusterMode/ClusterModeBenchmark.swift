@@ -6,14 +6,14 @@ import TestSupport
 /// Measures the real coordinator in cluster mode: its memory with many pods and configurations, what it asks of the API
 /// server while nothing happens, and how long nobody leads when the leader is gone.
 ///
-/// `remora-benchmark-cluster-mode [pods] [configurations]`: 2000 and 300 unless told otherwise. The API server is the
+/// `remora-benchmark-cluster-mode [pods] [configurations]`: 10000 and 1000 unless told otherwise. The API server is the
 /// tests' own, in this process. Prints figures beside their aims (Markdown).
 @main
 enum ClusterModeBenchmark {
     static func main() async throws {
         let numbers = CommandLine.arguments.dropFirst().map { Int($0) ?? 0 }
-        let pods = numbers.first ?? 2000
-        let configurations = numbers.dropFirst().first ?? 300
+        let pods = numbers.first ?? 10_000
+        let configurations = numbers.dropFirst().first ?? 1000
         guard (1...100_000).contains(pods), (1...10_000).contains(configurations) else {
             throw TestSupportError(
                 "usage: remora-benchmark-cluster-mode [pods, 1 to 100000] [configurations, 1 to 10000]"

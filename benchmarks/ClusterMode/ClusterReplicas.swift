@@ -11,9 +11,12 @@ struct ClusterReplicas: Sendable {
     init(_ fake: FakeAPIServer, in directory: TestDirectory) async throws {
         var servers: [Server] = []
         for index in 0..<2 {
+            let webhook = try Ports.free()
             servers.append(
-                try await fake.makeCoordinator(index, in: directory, listen: Ports.free(), webhook: Ports.free())
+                try await fake.makeCoordinator(index, in: directory, listen: Ports.free(), webhook: webhook)
             )
+            // The first one leads while there is something to inject.
+            if index == 0 { fake.route(namespace: Self.namespace, service: "remora-webhook", to: Int(webhook)) }
         }
         self.servers = servers
     }

@@ -2,7 +2,7 @@ import FakeAPIServer
 import Kubernetes
 import TestSupport
 
-/// What the cluster holds: databases in namespaces, a configuration for each, and pods that have their agent already.
+/// What the cluster holds: databases in namespaces, a configuration for each, and pods that got their agent by the webhook.
 struct Population: Sendable {
     static let perNamespace = 20
 
@@ -70,41 +70,55 @@ struct Population: Sendable {
                 ],
             ])
         }
-        for number in 0..<pods { try await fake.create(pod(number)) }
+        for number in 0..<configurations { try await fake.apply(yaml: database(number)) }
+        for number in 0..<pods {
+            let database = number % configurations
+            let pod = try await fake.createPod(
+                fromStatefulSet: target(database),
+                namespace: namespace(database / Self.perNamespace),
+                ordinal: number / configurations
+            )
+            guard pod[path: "metadata", "labels", "remora.dev/injected"] == "true" else {
+                throw TestSupportError("pod \(target(database))-\(number / configurations) came without its agent")
+            }
+        }
     }
 
     private func namespace(_ number: Int) -> String { "shop-\(number)" }
     private func target(_ number: Int) -> String { "orders-\(number)" }
 
-    /// A member as it is after the webhook, with what deployment tools write on pods.
-    private func pod(_ number: Int) -> JSONTree {
-        let database = number % configurations
-        return [
-            "apiVersion": "v1", "kind": "Pod",
-            "metadata": [
-                "name": .string("\(target(database))-\(number / configurations)"),
-                "namespace": .string(namespace(database / Self.perNamespace)),
-                "labels": [
-                    "app": .string(target(database)), "remora.dev/injected": "true",
-                    "remora.dev/cluster": .string(target(database)),
-                    "controller-revision-hash": .string("\(target(database))-5d4f8c9b7"),
-                    "statefulset.kubernetes.io/pod-name": .string("\(target(database))-\(number / configurations)"),
-                ],
-                "annotations": [
-                    "remora.dev/inject": "true", "remora.dev/cluster": .string(target(database)),
-                    "remora.dev/status":
-                        #"{"v":1,"by":"0.1.0","image":"remora-agent@sha256:0","mode":"native","hash":"3f9a51c02b7d"}"#,
-                    "checksum/config": "8b1a9953c4611296a827abf8c47804d7e6c49c6b1f0b8ed9a3f4f0f5cbd2a1de",
-                    "kubectl.kubernetes.io/restartedAt": "2026-11-30T10:00:00Z",
-                ],
-                "ownerReferences": [
-                    [
-                        "apiVersion": "apps/v1", "kind": "StatefulSet", "name": .string(target(database)),
-                        "uid": "6f3a0d0e-6a3e-4f5b-9a59-0f1de3f1a001", "controller": true, "blockOwnerDeletion": true,
-                    ]
-                ],
-            ],
-            "spec": ["containers": [["name": "mongod", "image": "mongo:6.0", "ports": [["containerPort": 27017]]]]],
-        ]
+    /// A database as people install one, with what deployment tools write on pods.
+    private func database(_ number: Int) -> String {
+        """
+        apiVersion: apps/v1
+        kind: StatefulSet
+        metadata: {name: \(target(number)), namespace: \(namespace(number / Self.perNamespace))}
+        spec:
+          serviceName: \(target(number))
+          replicas: \((pods + configurations - 1) / configurations)
+          selector: {matchLabels: {app: \(target(number))}}
+          template:
+            metadata:
+              labels: {app: \(target(number)), app.kubernetes.io/name: mongodb, app.kubernetes.io/component: database}
+              annotations:
+                remora.dev/inject: "true"
+                remora.dev/cluster: \(target(number))
+                checksum/config: 8b1a9953c4611296a827abf8c47804d7e6c49c6b1f0b8ed9a3f4f0f5cbd2a1de
+                kubectl.kubernetes.io/restartedAt: "2026-11-30T10:00:00Z"
+            spec:
+              securityContext: {runAsUser: 999, runAsGroup: 999, fsGroup: 999}
+              containers:
+              - name: mongod
+                image: mongo:6.0
+                args: [mongod, --replSet=rs0, --bind_ip_all]
+                ports: [{containerPort: 27017, name: mongo}]
+                env:
+                - {name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+                resources: {requests: {cpu: "1", memory: 2Gi}, limits: {memory: 2Gi}}
+                readinessProbe: {tcpSocket: {port: 27017}}
+                volumeMounts: [{name: data, mountPath: /data/db}]
+              volumes:
+              - {name: data, emptyDir: {}}
+        """
     }
 }

@@ -148,23 +148,20 @@ struct Admission: Sendable {
         return [
             "object": object.map { CELValue($0, nil) } ?? .null, "oldObject": old.map { CELValue($0, nil) } ?? .null,
             "request": CELValue(request, nil),
-            "authorizer": .opaque(.authorizer(AuthorizerStep(identity: call.identity))),
+            "authorizer": .opaque(.authorizer(AuthorizerStep(source: authorizer, identity: call.identity))),
             "authorizer.requestResource": .null,
         ]
     }
 
-    /// Asks within this admission, so that `authorizer` is answered.
-    func asking<Value>(_ body: () throws -> Value) rethrows -> Value {
-        let core = core
-        return try CELLibrary.$decide.withValue({ step, verb in
+    /// Answers what an expression asks of `authorizer`.
+    private var authorizer: AuthorizerStep.Source {
+        AuthorizerStep.Source { [core] step, verb in
             var info = RequestInfo(method: "GET", path: step.path, query: Query(""))
             info.isResource = step.path.isEmpty
             info.verb = verb
             (info.group, info.resource, info.subresource) = (step.group, step.resource, step.subresource)
             (info.namespace, info.name) = (step.namespace, step.name)
             return core.isAllowed(info, step.identity)
-        }) {
-            try body()
         }
     }
 }

@@ -126,7 +126,7 @@ enum WebhookConditions {
             let text = condition["expression"]?.string ?? ""
             do {
                 let program = try CELProgram(text, variables: AdmissionTypes.condition, result: .bool)
-                if try !admission.asking({ try program.isTrue(admission.variables(object)) }) { return false }
+                if try !program.isTrue(admission.variables(object)) { return false }
             } catch {
                 failure = "\(condition["name"]?.string ?? ""): \(error)"
             }

@@ -88,16 +88,12 @@ extension CELLibrary {
         member("error", [step(.decision)], .string) { (_) throws(CELError) in .string("") },
     ]
 
-    /// What answers `check`; set for as long as an expression is asked.
-    @TaskLocal static var decide: (@Sendable (AuthorizerStep, _ verb: String) -> Bool)?
-
     private static func check(_ kind: AuthorizerStep.Kind) -> (String, CELOverload) {
         member("check", [step(kind), .string], step(.decision), .fixed(350_000)) { (values) throws(CELError) in
             guard case .opaque(.authorizer(var step)) = values[0], case .string(let verb) = values[1] else {
                 throw noOverload("check")
             }
-            guard let decide else { throw CELError("there is nobody to ask whether \(verb) is allowed") }
-            step.isAllowed = decide(step, verb)
+            step.isAllowed = step.source.decide(step, verb)
             step.kind = .decision
             return .opaque(.authorizer(step))
         }

@@ -92,7 +92,16 @@ struct AuthorizerStep: Sendable, Hashable {
         case decision = "Decision"
     }
 
+    /// What answers `check`; steps are alike whoever is asked.
+    struct Source: Sendable, Hashable {
+        let decide: @Sendable (AuthorizerStep, _ verb: String) -> Bool
+
+        static func == (_: Source, _: Source) -> Bool { true }
+        func hash(into: inout Hasher) {}
+    }
+
     var kind = Kind.authorizer
+    var source: Source
     var identity: Identity
     var group = ""
     var resource = ""

@@ -30,7 +30,8 @@ struct Controllers: Sendable {
                 establish(&state, now)
             }
             let mayOrphan = concerns {
-                $0.change == .deleted || $0.object.isTerminating || !$0.object.ownerReferences.isEmpty
+                $0.change == .deleted || $0.object.isTerminating || $0.resource == Self.definitions
+                    || !state.hasOwners($0.object)
             }
             guard mayOrphan else { return }
             collectGarbage(&state, now)

@@ -31,6 +31,8 @@ final class Store: Sendable {
         var revision: Int64
         var registry = Registry()
         private(set) var objects: [GroupResource: [ObjectKey: JSONTree]] = [:]
+        /// Where the object with a uid is.
+        private var places: [String: (resource: GroupResource, key: ObjectKey)] = [:]
         private(set) var log: [LogEntry] = []
         /// Changes up to this one are forgotten.
         private(set) var compacted: Int64
@@ -47,6 +49,17 @@ final class Store: Sendable {
 
         func all(_ resource: GroupResource) -> [ObjectKey: JSONTree] { objects[resource] ?? [:] }
 
+        /// Whether all owners that an object names are there, and stay.
+        func hasOwners(_ object: JSONTree) -> Bool {
+            object.ownerReferences.allSatisfy { reference in
+                guard let (resource, key) = places[reference["uid"]?.string ?? ""],
+                    let owner = self.object(resource, key)
+                else { return false }
+                return (key.namespace.isEmpty || key.namespace == object.namespace)
+                    && key.name == reference["name"]?.string && !owner.isTerminating
+            }
+        }
+
         /// Stores an object; gives it back with its new version.
         @discardableResult
         mutating func put(_ object: JSONTree, _ resource: GroupResource) -> JSONTree {
@@ -55,6 +68,7 @@ final class Store: Sendable {
             object.set("metadata", "resourceVersion", to: .string(String(revision)))
             let key = ObjectKey(namespace: object.namespace, name: object.name)
             let previous = objects[resource, default: [:]].updateValue(object, forKey: key)
+            if previous == nil { places[object.uid] = (resource, key) }
             append(resource, key, previous == nil ? .added : .modified, object, previous)
             return object
         }
@@ -63,6 +77,7 @@ final class Store: Sendable {
         @discardableResult
         mutating func remove(_ resource: GroupResource, _ key: ObjectKey) -> JSONTree? {
             guard let previous = objects[resource]?.removeValue(forKey: key) else { return nil }
+            places[previous.uid] = nil
             revision += 1
             var last = previous
             last.set("metadata", "resourceVersion", to: .string(String(revision)))
