@@ -34,8 +34,7 @@ end-to-end: $(if $(has_containers),release)
 
 # Random pods through the injector, PODS of them; what breaks a rule is printed with its seed, and SEED=n looks at that one.
 PODS ?= 1000000
-fuzz:
-	swift build -c release --product remora-fuzz
+fuzz: release
 	@.build/release/remora-fuzz $(PODS) $(SEED)
 
 build:

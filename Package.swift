@@ -89,8 +89,7 @@ let package = Package(
             "Coordinator",
             [
                 "Repository", "ObjectStorage", "BackupModel", "HTTPClient", "Kubernetes", "Injector", "CCrypto",
-                "CZstd", logging,
-                lifecycle, signals, yaml,
+                "CPlatform", "CZstd", logging, lifecycle, signals, yaml,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),

@@ -56,7 +56,7 @@ struct CoordinatorMain: AsyncParsableCommand {
     @Option(help: "Directory for the coordinator's own state: database, tokens, logs.")
     var state: String
 
-    @Option(help: "HOST:PORT to listen on; anything but loopback needs TLS.")
+    @Option(help: "HOST:PORT to listen on, :PORT for all addresses; anything but loopback needs TLS.")
     var listen: String = "127.0.0.1:7480"
 
     @Option(name: .customLong("tls-certificate"), help: "PEM file with the certificate chain.")
@@ -110,7 +110,9 @@ struct CoordinatorMain: AsyncParsableCommand {
             throw ValidationError("--tls-certificate and --tls-key belong together; give both or neither")
         }
         guard ListenAddress(listen) != nil else {
-            throw ValidationError("--listen is '\(listen)'; it looks like 127.0.0.1:7480 or [::1]:7480")
+            throw ValidationError(
+                "--listen is '\(listen)'; it looks like 127.0.0.1:7480, [::1]:7480, or :7480 for all addresses"
+            )
         }
         guard (2...3600).contains(leaseSeconds) else {
             throw ValidationError("--lease-seconds is \(leaseSeconds); allowed: 2 to 3600")

@@ -7,7 +7,8 @@ import Injector
 struct WebhookOptions: ParsableArguments {
     @Option(
         name: .customLong("webhook-listen"),
-        help: "HOST:PORT on which the API server's questions about pods are answered. (default: not at all)"
+        help:
+            "HOST:PORT, or :PORT for all addresses, on which the API server's questions about pods are answered. (default: not at all)"
     )
     var listen: String?
 
@@ -62,7 +63,9 @@ struct WebhookOptions: ParsableArguments {
     func validate() throws {
         guard let listen else { return }
         guard ListenAddress(listen) != nil else {
-            throw ValidationError("--webhook-listen is '\(listen)'; it looks like 0.0.0.0:9443 or [::]:9443")
+            throw ValidationError(
+                "--webhook-listen is '\(listen)'; it looks like :9443 for all addresses, 0.0.0.0:9443 or [::]:9443"
+            )
         }
         guard agentImage != nil else {
             throw ValidationError(

@@ -79,7 +79,10 @@ struct Population: Sendable {
                 ordinal: number / configurations
             )
             guard pod[path: "metadata", "labels", "remora.dev/injected"] == "true" else {
-                throw TestSupportError("pod \(target(database))-\(number / configurations) came without its agent")
+                let reason = fake.failedOpen.last?.reason ?? "nobody was asked"
+                throw TestSupportError(
+                    "pod \(target(database))-\(number / configurations) came without its agent: \(reason)"
+                )
             }
         }
     }

@@ -1,4 +1,5 @@
 import BackupModel
+import CPlatform
 import Hummingbird
 import Kubernetes
 import Logging
@@ -75,9 +76,17 @@ struct LeaderTerm: Sendable {
             group.addTask { await core.run() }
             group.addTask { await reconciler.run() }
             group.addTask { await events.run() }
+            group.addTask { await giveMemoryBack() }
             // None of those that matter ends before it is cancelled.
             for try await _ in group {}
         }
+    }
+
+    /// Lists, and the first look at everything, leave much memory free that the C library keeps unless it is told not to.
+    ///
+    /// 10 000 pods with 1000 configurations: 200 MiB instead of 357.
+    private func giveMemoryBack() async {
+        repeat { remora_release_memory() } while (try? await Task.sleep(for: .seconds(60))) != nil
     }
 
     /// On a thread of its own: taking over blocks until everything is claimed.

@@ -89,7 +89,8 @@ extension KubernetesClient {
         _ resource: APIResource,
         namespace: String?,
         options: ListOptions,
-        retry: RetryRules?
+        retry: RetryRules?,
+        kept: (KubernetesObject) -> KubernetesObject = { $0 }
     ) async throws(KubernetesError) -> ObjectList {
         let place = try ResourcePath(resource, namespace: namespace)
         var list = ObjectList(items: [], resourceVersion: "")
@@ -120,7 +121,7 @@ extension KubernetesClient {
             guard let items = page["items"]?.array ?? (page["items"]?.isNull == true ? [] : nil) else {
                 throw KubernetesError(.malformedAnswer, "cannot list \(place.summary): the answer has no items")
             }
-            list.items += items.map { KubernetesObject(Self.named($0, resource, options)) }
+            list.items += items.map { kept(KubernetesObject(Self.named($0, resource, options))) }
             // Every page carries the version of the first one.
             list.resourceVersion = page[path: "metadata", "resourceVersion"]?.string ?? ""
             next = page[path: "metadata", "continue"]?.string.flatMap { $0.isEmpty ? nil : $0 }

@@ -125,8 +125,9 @@ public final class Informer: Sendable {
     /// Where the next watch begins; a new list, if need be.
     private func current(_ loop: inout InformerLoop) async throws(KubernetesError) -> String {
         if let version = loop.resourceVersion { return version }
-        let list = try await client.list(resource, namespace: namespace, options: options, retry: .never)
-        for change in store.replace(by: list.items.map(kept)) { onChange(change) }
+        // Page by page: a list of everything as it comes takes several times what is kept of it.
+        let list = try await client.list(resource, namespace: namespace, options: options, retry: .never, kept: kept)
+        for change in store.replace(by: list.items) { onChange(change) }
         store.markSynced()
         loop.resourceVersion = list.resourceVersion
         return list.resourceVersion

@@ -45,6 +45,21 @@ import Testing
         }
     }
 
+    @Test("without a host it answers at all addresses, of both families where there are two")
+    func everywhere() async throws {
+        let port = try Ports.free()
+        let address = try #require(ListenAddress(":\(port)"))
+        let serving = Task { try await Self.service(address).run() }
+        let hosts = address.host == "::" ? ["127.0.0.1", "[::1]"] : ["127.0.0.1"]
+        for host in hosts {
+            let there = try #require(ListenAddress("\(host):\(port)"))
+            try await eventually("it answers at \(there)") { await there.isAnswering() }
+        }
+        serving.cancel()
+        try await serving.value
+        #expect(ListenAddress("[]:\(port)") == nil)
+    }
+
     @Test("an address that is taken is named")
     func taken() async throws {
         let address = try #require(ListenAddress("127.0.0.1:\(try Ports.free())"))

@@ -185,7 +185,8 @@ import Testing
         "addresses that only this machine reaches are known",
         arguments: [
             ("127.0.0.1:1", true), ("localhost:80", true), ("[::1]:443", true), ("127.8.9.10:1", true),
-            ("0.0.0.0:1", false), ("127.0.0.1.example.org:1", false), ("[::]:1", false), ("10.0.0.1:1", false),
+            ("0.0.0.0:1", false), (":1", false), ("127.0.0.1.example.org:1", false), ("[::]:1", false),
+            ("10.0.0.1:1", false),
         ]
     )
     func loopback(text: String, isLoopback: Bool) throws {

@@ -1,4 +1,5 @@
 import BackupModel
+import Injector
 import Kubernetes
 
 /// What the coordinator knows of a pod: its metadata, and no more.
@@ -35,12 +36,17 @@ struct PodFact: Sendable, Hashable {
             labels[ClusterNames.cluster] ?? annotations[ClusterNames.cluster]
             ?? controller.map { $0.workloadName(labels) }
         injectError = annotations[ClusterNames.injectError]
-        self.annotations = annotations.filter { name, _ in
-            name.hasPrefix("remora.dev/") || name.hasPrefix("params.remora.dev/")
-        }
+        self.annotations = annotations.filter { name, _ in Self.isLookedAt(annotation: name) }
         isBeingDeleted = object.isBeingDeleted
         created = object.creationTime
     }
+
+    /// What was injected is the webhook's to remember, and the longest of them.
+    private static func isLookedAt(annotation name: String) -> Bool {
+        (name.hasPrefix("remora.dev/") && name != AgentMark.status) || name.hasPrefix("params.remora.dev/")
+    }
+
+    private static let labels: Set = [ClusterNames.injected, ClusterNames.cluster, OwnerReference.templateHash]
 
     /// The target, as a key.
     var target: ResourceKey? { cluster.map { ResourceKey(namespace: key.namespace, name: $0) } }
@@ -53,16 +59,21 @@ struct PodFact: Sendable, Hashable {
             metadata[field] = old.metadata[field]
         }
         if PodFact(old) != nil {
-            for field in ["labels", "annotations", "ownerReferences"] { metadata[field] = old.metadata[field] }
+            let members = { (name: String) in old.metadata[name]?.object ?? [:] }
+            metadata["labels"] = .object(members("labels").filter { labels.contains($0.key) })
+            metadata["annotations"] = .object(members("annotations").filter { isLookedAt(annotation: $0.key) })
+            metadata["ownerReferences"] = old.controller.map { [$0.tree] }
         }
         object = KubernetesObject(["apiVersion": "v1", "kind": "Pod", "metadata": metadata])
     }
 }
 
 extension OwnerReference {
+    fileprivate static let templateHash = "pod-template-hash"
+
     /// The name of a pod's workload: the ReplicaSet of a Deployment is called DEPLOYMENT-HASH.
     fileprivate func workloadName(_ labels: [String: String]) -> String {
-        guard isReplicaSet, let hash = labels["pod-template-hash"], name.hasSuffix("-\(hash)") else { return name }
+        guard isReplicaSet, let hash = labels[Self.templateHash], name.hasSuffix("-\(hash)") else { return name }
         return String(name.dropLast(hash.count + 1))
     }
 

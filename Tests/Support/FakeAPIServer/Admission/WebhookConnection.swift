@@ -73,11 +73,13 @@ enum WebhookConnection {
                 "Accept": "application/json",
                 "Content-Length": String(body.count), "Connection": "close", "User-Agent": "kube-apiserver-admission",
             ]
+            // At once: behind the body the other side may answer and close, and what is written then fails.
             try await outbound.write(
-                .head(HTTPRequestHead(version: .http1_1, method: .POST, uri: target.path, headers: headers))
+                contentsOf: [
+                    .head(HTTPRequestHead(version: .http1_1, method: .POST, uri: target.path, headers: headers)),
+                    .body(.byteBuffer(ByteBuffer(bytes: body))), .end(nil),
+                ]
             )
-            try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: body))))
-            try await outbound.write(.end(nil))
             var status = 0
             var answer: [UInt8] = []
             for try await part in inbound {
