@@ -75,14 +75,16 @@ extension KubernetesClient {
     ///   - resource: the kind.
     ///   - namespace: nil for all namespaces.
     ///   - options: which of them.
+    ///   - kept: what to keep of each, asked as the pages come: many objects as a whole take much memory.
     /// - Returns: the objects and the moment that they show.
     /// - Throws: `.unknownResource` when the kind's definition isn't installed, among others.
     public func list(
         _ resource: APIResource,
         namespace: String? = nil,
-        options: ListOptions = ListOptions()
+        options: ListOptions = ListOptions(),
+        kept: (KubernetesObject) -> KubernetesObject = { $0 }
     ) async throws(KubernetesError) -> ObjectList {
-        try await list(resource, namespace: namespace, options: options, retry: nil)
+        try await list(resource, namespace: namespace, options: options, retry: nil, kept: kept)
     }
 
     func list(
@@ -90,7 +92,7 @@ extension KubernetesClient {
         namespace: String?,
         options: ListOptions,
         retry: RetryRules?,
-        kept: (KubernetesObject) -> KubernetesObject = { $0 }
+        kept: (KubernetesObject) -> KubernetesObject
     ) async throws(KubernetesError) -> ObjectList {
         let place = try ResourcePath(resource, namespace: namespace)
         var list = ObjectList(items: [], resourceVersion: "")

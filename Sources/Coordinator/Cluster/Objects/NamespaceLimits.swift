@@ -1,3 +1,4 @@
+import CPlatform
 import Injector
 import Kubernetes
 import Logging
@@ -64,8 +65,14 @@ final class NamespaceLimits: Sendable {
         // Page by page, which an answer from the API server's memory isn't: there may be ten thousands.
         let options = ListOptions(labelSelector: "\(ClusterNames.injected)=true", isMetadataOnly: true)
         do {
-            let namespaces = Set(try await client.list(.pods, options: options).items.map(\.namespace))
+            var namespaces: Set<String> = []
+            let nothing = KubernetesObject(.pods, name: "")
+            _ = try await client.list(.pods, options: options) { pod in
+                namespaces.insert(pod.namespace)
+                return nothing
+            }
             state.withLock { $0.wanted.formUnion(namespaces) }
+            remora_release_memory()
         } catch {
             logger.warning(
                 "namespaces with agents can't be looked for, so their limits are known only when asked for: \(error)"
