@@ -30,6 +30,7 @@ public struct AgentService: Service {
         var memberInterval = MemberMonitor.interval
         var pace = CheckinLoop.pace
         var leftoversRetry: Duration = .seconds(5)
+        var reconnect = ReconnectPolicy()
     }
 
     /// Makes an agent.
@@ -254,7 +255,8 @@ extension AgentService {
                 problems: problems,
                 desired: desired,
                 wake: wake,
-                pace: agent.tuning.pace
+                pace: agent.tuning.pace,
+                reconnect: agent.tuning.reconnect
             )
             let logs = JobLogs(directory: directory.logs)
             runner = JobRunner(

@@ -86,6 +86,47 @@ struct MeetingTests {
         }
     }
 
+    @Test("who can't check in tries again as soon as another call is answered, and not while those fail too")
+    func heardAgain() async throws {
+        let isCut = Mutex(false)
+        let isDeaf = Mutex(false)
+        let attempts = Mutex(0)
+        try await AgentHarness.with(script: { request, _ in
+            if request.call == "checkin" { attempts.withLock { $0 += 1 } }
+            let isLost = isDeaf.withLock { $0 } || request.call == "checkin" && isCut.withLock { $0 }
+            return isLost ? .drop : .normal
+        }) { harness in
+            let coordinator = harness.coordinator
+            let engine = FakeEngine { context in _ = try await context.directive { $0.othersFinished } }
+            let job = harness.backup("job1")
+            harness.want(job)
+            // Whoever waits for the time to pass waits for an hour or so.
+            let patient = ReconnectPolicy(backoff: Backoff(base: .seconds(7200), cap: .seconds(7200)))
+            let outcome = try await harness.runningAgent(engine, reconnect: patient) {
+                try await eventually("the job runs") { coordinator.seen.heartbeats["job1"] != nil }
+                isCut.withLock { $0 = true }
+                isDeaf.withLock { $0 = true }
+                // Has it check in anew.
+                var job = job
+                job.directive = JobDirective()
+                harness.want(job)
+                let before = attempts.withLock { $0 }
+                try await eventually("a check-in failed") { attempts.withLock { $0 } > before }
+                let (failed, requests) = (attempts.withLock { $0 }, coordinator.seen.requests)
+                try await eventually("heartbeats fail, too") { coordinator.seen.requests > requests + 5 }
+                // One heartbeat may have been answered at the last moment.
+                #expect(attempts.withLock { $0 } <= failed + 1)
+                isDeaf.withLock { $0 = false }
+                try await eventually("it tries again with each heartbeat") { attempts.withLock { $0 } > failed + 3 }
+                isCut.withLock { $0 = false }
+                job.directive = JobDirective(othersFinished: true)
+                harness.want(job)
+                return try await harness.outcome("job1")
+            }
+            #expect(outcome.failure == nil)
+        }
+    }
+
     @Test("a job that is to stop makes no lock, although its report was taken")
     func cancelled() async throws {
         try await AgentHarness.with { harness in

@@ -18,6 +18,7 @@ struct CheckinLoop: Sendable {
     /// Grows when the agent's state changed in a way that the coordinator should know at once.
     let wake: Watched<UInt64>
     var pace = CheckinLoop.pace
+    var reconnect = ReconnectPolicy()
 
     /// What ended a poll.
     private enum Ending: Sendable {
@@ -27,7 +28,7 @@ struct CheckinLoop: Sendable {
 
     /// Runs until the task is cancelled.
     func run() async {
-        var policy = ReconnectPolicy()
+        var policy = reconnect
         var revision = ""
         var failures = 0
         while !Task.isCancelled {
@@ -61,8 +62,30 @@ struct CheckinLoop: Sendable {
                 failures += 1
                 let delay = delay(after: error, &policy)
                 tell(error, failures, delay)
-                do { try await Task.sleep(for: delay) } catch { return }
+                do { try await pause(delay, after: error, notBefore: started + pace) } catch { return }
             }
+        }
+    }
+
+    /// Waits so long; when nobody answered, only until another call is answered: a job may come any moment, and would be
+    /// given to somebody else.
+    private func pause(
+        _ delay: Duration,
+        after error: any Error,
+        notBefore earliest: ContinuousClock.Instant
+    ) async throws {
+        guard (error as? CoordinatorCallError)?.code == CoordinatorCallError.noConnection else {
+            return try await Task.sleep(for: delay)
+        }
+        let heard = client.answers.value
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await Task.sleep(for: delay) }
+            group.addTask {
+                _ = try await client.answers.first { $0 != heard }
+                try await Task.sleep(until: earliest, clock: .continuous)
+            }
+            defer { group.cancelAll() }
+            try await group.next()
         }
     }
 

@@ -18,12 +18,24 @@ struct CoordinatorCallError: Error, Sendable, CustomStringConvertible {
         case rejected
     }
 
+    /// The code when nobody answered.
+    static let noConnection = "noConnection"
+
     var kind: Kind
     /// The answer's code, or `noConnection`, `notOurs`.
     var code: String
     var message: String
 
     var description: String { message }
+
+    /// Whether the coordinator has answered, and would say the same once more.
+    var isFinal: Bool {
+        switch kind {
+        case .superseded, .alreadyCompleted, .offset: true
+        case .rejected: code != Self.noConnection
+        case .retryable, .unauthorized: false
+        }
+    }
 
     /// The wait asked for.
     var retryAfter: Duration {

@@ -20,6 +20,8 @@ final class CoordinatorClient: Sendable {
 
     /// The current session; nil while there is none.
     let session = Watched<CoordinatorSession?>(nil)
+    /// How many calls about jobs were answered for good, with yes or no: whoever can't check in learns that it can.
+    let answers = Watched<UInt64>(0)
 
     private let baseURL: String
     private let enrolmentToken: @Sendable () throws -> String
@@ -155,11 +157,16 @@ final class CoordinatorClient: Sendable {
     private func withSession<Value: Sendable>(_ body: @Sendable (String) async throws -> Value) async throws -> Value {
         guard let current = try await session.first(where: { $0 != nil }) else { throw CancellationError() }
         do {
-            return try await body(current.token)
+            let value = try await body(current.token)
+            answers.update { $0 += 1 }
+            return value
         } catch let error as CoordinatorCallError where error.kind == .unauthorized {
             dropSession(current.token)
             // The call itself was not made: as soon as there is a session again, it is to be.
             throw CoordinatorCallError(kind: .retryable(after: .zero), code: error.code, message: error.message)
+        } catch let error as CoordinatorCallError {
+            if error.isFinal { answers.update { $0 += 1 } }
+            throw error
         }
     }
 
@@ -219,7 +226,7 @@ final class CoordinatorClient: Sendable {
             let hint = isUntrusted ? "; give the authority that signed it with --ca-file (REMORA_CA_FILE)" : ""
             throw CoordinatorCallError(
                 kind: error.code == .invalidURL ? .rejected : .retryable(after: .zero),
-                code: "noConnection",
+                code: CoordinatorCallError.noConnection,
                 message: "no answer from the coordinator: \(error.message)\(hint)"
             )
         }

@@ -57,6 +57,8 @@ package struct ReconnectPolicy: Sendable {
     /// Nothing has failed yet.
     package init() {}
 
+    init(backoff: Backoff) { self.backoff = backoff }
+
     /// What kind of failure it was.
     package enum Failure: Sendable {
         /// The session token isn't good any more: the first time, registering again is all there is to do.

@@ -47,6 +47,7 @@ struct AgentHarness: Sendable {
         coordinatorURL: String? = nil,
         redactor: Redactor = Redactor(),
         console: LineWriter? = nil,
+        reconnect: ReconnectPolicy = ReconnectPolicy(),
         onHealth: @escaping @Sendable (HealthReport) -> Void = { _ in },
         _ body: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {
@@ -71,7 +72,8 @@ struct AgentHarness: Sendable {
             tuning: AgentService.Tuning(
                 memberInterval: .milliseconds(20),
                 pace: .milliseconds(5),
-                leftoversRetry: .milliseconds(20)
+                leftoversRetry: .milliseconds(20),
+                reconnect: reconnect
             ),
             onHealth: onHealth
         )

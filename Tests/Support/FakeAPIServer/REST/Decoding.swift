@@ -142,6 +142,8 @@ extension JSONTree {
         case "false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF": return false
         default: break
         }
+        // Most are no numbers, and an expression is compiled each time that it is asked.
+        guard let first = text.utf8.first, "0123456789+-.".utf8.contains(first) else { return .string(text) }
         if text.wholeMatch(of: /[-+]?\d+/) != nil {
             if text.count > 1, text.hasPrefix("0"), let octal = Int64(text.dropFirst(), radix: 8) {
                 return .integer(octal)
