@@ -33,6 +33,7 @@ end-to-end: $(if $(has_containers),release)
 	swift test --skip-build --filter '^EndToEnd\.' --no-parallel
 
 # Random pods through the injector, PODS of them; what breaks a rule is printed with its seed, and SEED=n looks at that one.
+# Built with everything else: behind a build of one product, the next one of all was seen to fail in linking.
 PODS ?= 1000000
 fuzz: release
 	@.build/release/remora-fuzz $(PODS) $(SEED)

@@ -243,19 +243,22 @@ public final class LeaderElection: Sendable {
     /// Gives the lease back, if it is still ours.
     private func release() async {
         state.withLock { $0.renewed = nil }
+        func hurry(_ call: inout Call) {
+            call.retry = .never
+            call.isUrgent = true
+            call.timeout = Self.releaseLimit
+        }
         do {
-            var lease = try await client.get(.leases, name: name, namespace: namespace) { call in
-                call.retry = .never
-                call.isUrgent = true
-                call.timeout = Self.releaseLimit
-            }
+            var lease = try await client.get(.leases, name: name, namespace: namespace, adjust: hurry)
             guard LeaseRecord(lease).holder == identity else { return }
             write(holder: "", duration: .seconds(1), into: &lease)
-            let released = try await client.update(lease, of: .leases, subresource: nil, fieldManager: nil) { call in
-                call.retry = .never
-                call.isUrgent = true
-                call.timeout = Self.releaseLimit
-            }
+            let released = try await client.update(
+                lease,
+                of: .leases,
+                subresource: nil,
+                fieldManager: nil,
+                adjust: hurry
+            )
             let now = time.elapsed()
             state.withLock { $0.observation.see(LeaseRecord(released), now: now) }
         } catch {
